@@ -1,0 +1,152 @@
+"""Resources: the typed objects that parsing yields, each with its place in the source.
+
+Models are frozen; `at` is the place to point at. A value that a later stage may complain about is a node
+with an `at` of its own. Defaults are Calico's (dossier §2); text that was typed wrongly never gets here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..pair.layout import Direction
+from .ir.nodes import Action
+from .selector import Selector
+from .source import Span
+
+
+class Node(BaseModel):
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="forbid")
+
+    at: Span
+
+
+class Metadata(Node):
+    """namespace: `default` for namespaced kinds when not given, `` for cluster kinds."""
+
+    name: str
+    namespace: str = ""
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    annotations: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Net(Node):
+    """A CIDR with host bits masked off."""
+
+    network: IPv4Network | IPv6Network
+
+
+class PortRange(Node):
+    """Inclusive; a single port has first = last."""
+
+    first: int
+    last: int
+
+
+class Protocol(Node):
+    """name: the canonical name (`TCP`, `ICMPv6`, …) when given by name, else None."""
+
+    number: int
+    name: str | None = None
+
+
+class Icmp(Node):
+    type: int
+    code: int | None = None
+
+
+class SelectorField(Node):
+    """at: the first character of the selector's text, past quotes and block indicators."""
+
+    text: str
+    selector: Selector
+
+
+class Entity(Node):
+    """A rule's `source` or `destination`. An absent selector is None, as is an empty one (dossier §4.1)."""
+
+    nets: tuple[Net, ...] = ()
+    not_nets: tuple[Net, ...] = ()
+    ports: tuple[PortRange, ...] = ()
+    not_ports: tuple[PortRange, ...] = ()
+    selector: SelectorField | None = None
+    not_selector: SelectorField | None = None
+    namespace_selector: SelectorField | None = None
+
+
+class Rule(Node):
+    """at: the `action` value's place."""
+
+    action: Action
+    ip_version: int | None = None
+    protocol: Protocol | None = None
+    not_protocol: Protocol | None = None
+    icmp: Icmp | None = None
+    not_icmp: Icmp | None = None
+    source: Entity
+    destination: Entity
+    annotations: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Policy(Node):
+    """NetworkPolicy or GlobalNetworkPolicy. at: the name's place. types: after defaulting (QUIRK 1)."""
+
+    kind: str
+    metadata: Metadata
+    tier: str = "default"
+    order: float | None = None
+    selector: SelectorField | None = None
+    namespace_selector: SelectorField | None = None
+    types: frozenset[Direction]
+    ingress: tuple[Rule, ...] = ()
+    egress: tuple[Rule, ...] = ()
+
+
+class NetworkSet(Node):
+    """NetworkSet (namespaced) or GlobalNetworkSet (namespace ``)."""
+
+    kind: str
+    metadata: Metadata
+    nets: tuple[Net, ...] = ()
+
+
+class HostEndpoint(Node):
+    metadata: Metadata
+    node: str
+    interface_name: str = ""
+    expected_ips: tuple[IPv4Address | IPv6Address, ...] = ()
+
+
+class WorkloadEndpoint(Node):
+    """addresses: ipNetworks, each one address. profiles_at: the place of `profiles`."""
+
+    metadata: Metadata
+    orchestrator: str = ""
+    workload: str = ""
+    node: str = ""
+    pod: str = ""
+    endpoint: str = ""
+    service_account: str = ""
+    interface_name: str = ""
+    addresses: tuple[IPv4Address | IPv6Address, ...] = ()
+    profiles: tuple[str, ...] = ()
+    profiles_at: Span | None = None
+
+
+class Pod(Node):
+    """addresses: as the dossier §2.7 orders the sources; none when finished."""
+
+    metadata: Metadata
+    host_network: bool = False
+    node: str = ""
+    service_account: str = "default"
+    addresses: tuple[IPv4Address | IPv6Address, ...] = ()
+
+
+class Namespace(Node):
+    metadata: Metadata
+
+
+Resource = Policy | NetworkSet | HostEndpoint | WorkloadEndpoint | Pod | Namespace
