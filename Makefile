@@ -1,0 +1,57 @@
+# Every entry is listed by `make help`. Only git, make and Python 3.11 with venv are needed to start.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+STAMP := .venv/.polc-setup
+
+.PHONY: help setup demo test lint format types imports unit kernel golden golden-update wheel clean
+
+help:  ## list every entry
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP)  ## build .venv with .venv/bin/polc and all development tools
+
+$(STAMP): pyproject.toml .ci/setup
+	@.ci/setup
+	@touch $(STAMP)
+
+demo: setup  ## client, node and workload in namespaces: a policy at work on real traffic (root for all of it)
+	@$(BIN)/polc demo
+
+test: setup lint types imports unit kernel  ## everything CI checks: lint, types, import rules, all tests
+
+lint: setup  ## ruff: rules and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: setup  ## rewrite the formatting
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: setup  ## mypy, strict
+	@$(BIN)/mypy -p polc
+
+imports: setup  ## the arrows between the rooms
+	@$(BIN)/lint-imports --no-logo
+
+unit: setup  ## the tests that need no privilege, two at a time
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not kernel"
+
+kernel: setup  ## the tests on the real kernel, one at a time (skipped, saying why, without root)
+	@$(BIN)/pytest -q -m kernel
+
+golden: setup  ## the golden cases: YAML in; IR, plan, diagnostics and hand-written verdicts out
+	@$(BIN)/pytest -q tests/golden
+
+golden-update: setup  ## rewrite the golden files that are not written by hand; read the diff before you commit
+	@$(BIN)/pytest -q tests/golden --golden-update
+	@git --no-pager diff --stat -- tests/golden
+
+wheel: setup  ## build the wheel into dist/
+	@$(BIN)/python -m build --wheel
+
+clean:  ## remove everything that is made here, .venv too
+	rm -rf .venv build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .import_linter_cache .grimp_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

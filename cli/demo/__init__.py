@@ -1,0 +1,1 @@
+"""`polc demo`: client, node and workload in network namespaces, and a policy at work between them."""

@@ -1,0 +1,57 @@
+"""What every test shares: the kernel tests' law (run as root, or say why not) and the golden switch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("polc")
+    group.addoption(
+        "--allow-kernel-skip",
+        action="store_true",
+        help="as root too, a kernel test may skip (for a container without BPF); never with POLC_CI=1",
+    )
+    group.addoption("--golden-update", action="store_true", help="rewrite the recorded golden files")
+
+
+def _privileged() -> bool:
+    return os.geteuid() == 0
+
+
+def _skips_are_failures(config: pytest.Config) -> bool:
+    if os.environ.get("POLC_CI") == "1":
+        return True
+    return _privileged() and not config.getoption("--allow-kernel-skip")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if _privileged() or _skips_are_failures(config):
+        return
+    reason = pytest.mark.skip(reason="needs root and a kernel with BPF")
+    for item in items:
+        if item.get_closest_marker("kernel"):
+            item.add_marker(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turns the skip of a kernel test into a failure where it must run."""
+    report = yield
+    kernel = item.get_closest_marker("kernel") is not None
+    if kernel and report.skipped and not hasattr(report, "wasxfail") and _skips_are_failures(item.config):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"a kernel test must run here, but: {reason}"
+    return report
+
+
+@pytest.fixture
+def golden_update(request: pytest.FixtureRequest) -> bool:
+    """Whether recorded golden files are to be rewritten (`make golden-update`)."""
+    return bool(request.config.getoption("--golden-update"))
