@@ -1,0 +1,118 @@
+"""The table section's builder, and the tables that do not depend on the policy: flow transitions, ICMP kinds,
+IPv6 extension headers, the position of a word's lowest bit."""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import Final
+
+from ...pair import flow, packet
+from .plan import Fixed
+
+DE_BRUIJN: Final = 0x03F79D71B4CB0A89  # a 64-bit de Bruijn sequence: every 6-bit window is different
+
+TRANSITION_STATE: Final = 0x07  # a transition byte: state | step << 3 | adopt << 5
+TRANSITION_STEP_SHIFT: Final = 3
+TRANSITION_ADOPT_SHIFT: Final = 5
+EVENT_SLOTS: Final = 8  # transitions are indexed ((class * 8 + state) * 2 + who) * 8 + event
+STATE_SLOTS: Final = 8
+
+EXTENSION_FINAL: Final = 0xFF  # extension table: no extension header; otherwise bytes a length unit
+
+
+class IcmpKind(IntEnum):
+    """Low byte of an ICMP table entry; the high byte is the request's type for REPLY."""
+
+    OTHER = 0
+    QUERY = 1
+    REPLY = 2
+    ERROR = 3
+    NEIGHBOUR = 4
+
+
+class TableBuilder:
+    """Appends named parts, each aligned, and remembers nothing but bytes."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def add(self, data: bytes, align: int = 8) -> int:
+        """Appends `data`; returns its byte offset."""
+        self._data.extend(bytes(-len(self._data) % align))
+        offset = len(self._data)
+        self._data.extend(data)
+        return offset
+
+    @property
+    def size(self) -> int:
+        return len(self._data)
+
+    def finish(self) -> bytes:
+        self._data.extend(bytes(-len(self._data) % 8))
+        return bytes(self._data)
+
+
+def add_fixed(builder: TableBuilder) -> Fixed:
+    return Fixed(
+        transitions=builder.add(transition_table()),
+        timeouts=builder.add(timeout_table()),
+        timeout_defaults=builder.add(struct.pack("<8I", *_timeout_defaults())),
+        icmp=builder.add(icmp_table()),
+        extensions=builder.add(extension_table()),
+        first_bit=builder.add(first_bit_table()),
+    )
+
+
+def transition_table() -> bytes:
+    out = bytearray(len(flow.ProtocolClass) * STATE_SLOTS * 2 * EVENT_SLOTS)
+    for (cls, state, who, event), row in flow.TRANSITIONS.items():
+        if row.step is flow.Step.DROP and row.reason is not packet.Reason.NO_FLOW:
+            raise ValueError(f"the lowering knows one drop reason, not {row.reason}")
+        at = ((cls * STATE_SLOTS + state) * 2 + who) * EVENT_SLOTS + event
+        out[at] = row.state | row.step << TRANSITION_STEP_SHIFT | row.adopt << TRANSITION_ADOPT_SHIFT
+    return bytes(out)
+
+
+def timeout_table() -> bytes:
+    """Time-out class by class * 8 + state."""
+    return bytes(flow.timeout_of(cls, state) for cls in flow.ProtocolClass for state in flow.State)
+
+
+def _timeout_defaults() -> list[int]:
+    known = {int(timeout): seconds for timeout, seconds in flow.TIMEOUTS.items()}
+    return [known.get(index, 0) for index in range(8)]
+
+
+def icmp_table() -> bytes:
+    """Two bytes by family (v6 = 1) << 8 | type: kind, and the request's type for a reply."""
+    entries = [(IcmpKind.OTHER, 0)] * 512
+    for base, queries in ((0, packet.QUERY_TYPES_V4), (256, packet.QUERY_TYPES_V6)):
+        for request, reply in queries.items():
+            entries[base + request] = (IcmpKind.QUERY, 0)
+            entries[base + reply] = (IcmpKind.REPLY, request)
+    for kind in packet.ERROR_TYPES_V4:
+        entries[kind] = (IcmpKind.ERROR, 0)
+    for kind in range(packet.ERROR_TYPES_V6_BELOW):
+        entries[256 + kind] = (IcmpKind.ERROR, 0)
+    for kind in packet.NEIGHBOUR_TYPES:
+        entries[256 + kind] = (IcmpKind.NEIGHBOUR, 0)
+    return b"".join(bytes(entry) for entry in entries)
+
+
+def extension_table() -> bytes:
+    """Bytes a length unit by next-header number: an extension header is `8 + unit * length` bytes long."""
+    out = bytearray([EXTENSION_FINAL]) * 256
+    for number in (packet.EXT_HOP_BY_HOP, packet.EXT_ROUTING, packet.EXT_DESTINATION):
+        out[number] = 8
+    out[packet.EXT_AUTH] = 4
+    out[packet.EXT_FRAGMENT] = 0
+    return bytes(out)
+
+
+def first_bit_table() -> bytes:
+    """Bit position by (lowest bit * DE_BRUIJN mod 2^64) >> 58."""
+    out = bytearray(64)
+    for bit in range(64):
+        out[((1 << bit) * DE_BRUIJN & (1 << 64) - 1) >> 58] = bit
+    return bytes(out)
