@@ -1,0 +1,127 @@
+"""Programs: BTF, load, bind, test run."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+from . import attr
+from .fault import BpfError
+from .fd import Fd
+from .kinds import Command, ProgType
+from .requests import ProgramCode, RunResult
+from .syscall import Syscall, address
+
+INSN_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SkbContext:
+    """What a test run sets in `struct __sk_buff` (the kernel refuses any other field).
+
+    The protocol is not among them: the kernel takes it from the frame's ethertype.
+    """
+
+    mark: int = 0
+    ifindex: int = 0
+    cb: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
+
+
+class SkBuff(ctypes.Structure):
+    """struct __sk_buff up to cb; the kernel takes a shorter context as zero-filled."""
+
+    _fields_ = (
+        ("len", ctypes.c_uint32),
+        ("pkt_type", ctypes.c_uint32),
+        ("mark", ctypes.c_uint32),
+        ("queue_mapping", ctypes.c_uint32),
+        ("protocol", ctypes.c_uint32),
+        ("vlan_present", ctypes.c_uint32),
+        ("vlan_tci", ctypes.c_uint32),
+        ("vlan_proto", ctypes.c_uint32),
+        ("priority", ctypes.c_uint32),
+        ("ingress_ifindex", ctypes.c_uint32),
+        ("ifindex", ctypes.c_uint32),
+        ("tc_index", ctypes.c_uint32),
+        ("cb", ctypes.c_uint32 * 5),
+    )
+
+
+_PLAIN = SkbContext()
+
+
+class ProgramCalls(Syscall):
+    def btf_load(self, btf: bytes) -> Fd:
+        """Raises BpfError whose `log` says what is wrong with the BTF."""
+        data = ctypes.create_string_buffer(btf, len(btf))
+        request = attr.BtfLoad(btf=address(data), btf_size=len(btf))
+        try:
+            return Fd(self.call(Command.BTF_LOAD, request))
+        except BpfError as error:
+            log = ctypes.create_string_buffer(1 << 20)
+            request.btf_log_buf, request.btf_log_size, request.btf_log_level = address(log), len(log), 1
+            try:
+                return Fd(self.call(Command.BTF_LOAD, request))
+            except BpfError:
+                error.log = log.value.decode("utf-8", "replace")
+                raise error from None
+
+    def prog_load(self, code: ProgramCode, log_level: int = 0, log_size: int = 1 << 24) -> tuple[Fd, str]:
+        """Loads a tc classifier with expected_attach_type 0; answers it and the log ("" at level 0).
+
+        log_level: 0 none, 1 the path taken, 2 every instruction, 4 statistics. Raises BpfError with `log`.
+        """
+        insns = ctypes.create_string_buffer(code.insns, len(code.insns))
+        license_ = ctypes.create_string_buffer(code.license.encode("ascii"))
+        log = ctypes.create_string_buffer(log_size) if log_level else None
+        request = attr.ProgLoad(
+            prog_type=ProgType.SCHED_CLS,
+            insn_cnt=len(code.insns) // INSN_BYTES,
+            insns=address(insns),
+            license=address(license_),
+            log_level=log_level,
+            log_size=log_size if log_level else 0,
+            log_buf=address(log),
+            prog_name=attr.name_of(code.name),
+        )
+        records = []
+        if code.btf is not None:
+            request.prog_btf_fd = code.btf.number
+            for field, data, size in (
+                ("func_info", code.func_info, code.func_rec_size),
+                ("line_info", code.line_info, code.line_rec_size),
+            ):
+                records.append(ctypes.create_string_buffer(data, max(len(data), 1)))
+                setattr(request, field, address(records[-1]) if data else 0)
+                setattr(request, f"{field}_rec_size", size if data else 0)
+                setattr(request, f"{field}_cnt", len(data) // size)
+        try:
+            fd = Fd(self.call(Command.PROG_LOAD, request, code.name))
+        except BpfError as error:
+            if log is not None:
+                error.log = log.value.decode("utf-8", "replace")
+            raise
+        return fd, log.value.decode("utf-8", "replace") if log is not None else ""
+
+    def prog_bind_map(self, prog: Fd, map_: Fd) -> None:
+        """Makes the program hold (and list) a map its code does not refer to; a bound one stays as it is."""
+        self.call(Command.PROG_BIND_MAP, attr.BindMap(prog_fd=prog.number, map_fd=map_.number))
+
+    def test_run(self, prog: Fd, frame: bytes, context: SkbContext = _PLAIN, repeat: int = 1) -> RunResult:
+        """Runs a classifier on a frame that starts with its Ethernet header.
+
+        Raises BpfError: EINVAL for frames of at most 14 bytes (the kernel takes no empty packet) or beyond
+        a page.
+        """
+        data = ctypes.create_string_buffer(frame, max(len(frame), 1))
+        skb = SkBuff(mark=context.mark, ifindex=context.ifindex, cb=context.cb)
+        request = attr.TestRun(
+            prog_fd=prog.number,
+            data_size_in=len(frame),
+            data_in=address(data),
+            repeat=repeat,
+            ctx_size_in=ctypes.sizeof(skb),
+            ctx_in=ctypes.addressof(skb),
+        )
+        self.call(Command.PROG_TEST_RUN, request)
+        return RunResult(ctypes.c_int32(request.retval).value, request.duration)

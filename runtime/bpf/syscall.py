@@ -1,0 +1,55 @@
+"""The bpf(2) system call itself, and the count of the calls that change something.
+
+Every command of the runtime goes through `Syscall.call`: one place to count, to fail and to watch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import platform
+from collections import Counter
+from typing import Final
+
+from .fault import BpfError
+from .kinds import WRITES, Command
+
+# __NR_bpf: arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h.
+_NUMBERS: Final = {"x86_64": 321, "aarch64": 280}
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+_SYSCALL: Final = _LIBC.syscall
+_SYSCALL.restype = ctypes.c_long
+_SYSCALL.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_ulong)
+_BUSY_RETRIES: Final = 5  # PROG_LOAD answers EAGAIN when a signal interrupts the verifier
+
+
+def address(buffer: ctypes.Array[ctypes.c_char] | None) -> int:
+    """Where a buffer starts; the caller keeps it alive over the call."""
+    return ctypes.addressof(buffer) if buffer is not None else 0
+
+
+class Syscall:
+    """writes: how often each command that changes kernel state was tried, refused ones included."""
+
+    def __init__(self) -> None:
+        self.writes: Counter[str] = Counter()
+        self._number = _NUMBERS.get(platform.machine())
+
+    def call(self, command: Command, attr: ctypes.Structure, about: str = "") -> int:
+        """The kernel's non-negative answer; raises BpfError."""
+        if command in WRITES:
+            self.note_write(command.name)
+        if self._number is None:
+            raise BpfError(errno.ENOSYS, command, f"on {platform.machine()}")
+        for attempt in range(_BUSY_RETRIES):
+            answer: int = _SYSCALL(self._number, command, ctypes.addressof(attr), ctypes.sizeof(attr))
+            if answer >= 0:
+                return answer
+            code = ctypes.get_errno()
+            if code != errno.EAGAIN or command is not Command.PROG_LOAD or attempt == _BUSY_RETRIES - 1:
+                raise BpfError(code, command, about)
+        raise AssertionError("the loop above returns or raises")
+
+    def note_write(self, what: str) -> None:
+        """Counts a change of kernel state; also one without a system call (a store into a mapped map)."""
+        self.writes[what] += 1
