@@ -47,3 +47,13 @@ def bpffs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bpffs]:
     yield Bpffs(root)
     while str(root) in Path("/proc/self/mountinfo").read_text():
         sh("umount", str(root))
+
+
+@pytest.fixture
+def veth(namespace: Callable[[], str]) -> tuple[str, str]:
+    """(namespace, host end of a veth in it); the other end, `…w`, is in the same namespace."""
+    name = namespace()
+    sh("ip", "-n", name, "link", "add", "polc-test-h", "type", "veth", "peer", "name", "polc-test-w")
+    for end in ("polc-test-h", "polc-test-w"):
+        sh("ip", "-n", name, "link", "set", end, "up")
+    return name, "polc-test-h"
