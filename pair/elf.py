@@ -228,6 +228,6 @@ def _string(strings: bytes, offset: int) -> str:
     if end < 0:
         raise ElfError("a name is not terminated")
     try:
-        return strings[offset:end].decode("ascii")
+        return strings[offset:end].decode()
     except UnicodeDecodeError:
-        raise ElfError("a name is not ASCII") from None
+        raise ElfError("a name is not UTF-8") from None

@@ -35,6 +35,9 @@ _TEXT_LIMIT: Final = 0xFFFF
 _ADDRESS_LIMIT: Final = 1024
 
 MAGIC_OFFSET: Final = _ELF_NOTE.size  # inside the section
+# What is searched for: type, name and magic, longer than any address that a policy could put in a table.
+_NEEDLE: Final = struct.pack("<I8s16s", NOTE_TYPE, NOTE_NAME, NOTE_MAGIC)
+_NEEDLE_OFFSET: Final = MAGIC_OFFSET + len(NOTE_MAGIC) - len(_NEEDLE)
 DIGEST_OFFSET: Final = MAGIC_OFFSET + len(NOTE_MAGIC)
 
 
@@ -131,10 +134,10 @@ def read_head(section: bytes) -> NoteHead:
 
 def find_note(data: bytes) -> int | None:
     """Where in a file the note section begins, by its magic alone; None unless there is exactly one."""
-    at = data.find(NOTE_MAGIC)
-    if at < MAGIC_OFFSET or data.find(NOTE_MAGIC, at + 1) >= 0:
+    at = data.find(_NEEDLE)
+    if at < _NEEDLE_OFFSET or data.find(_NEEDLE, at + 1) >= 0:
         return None
-    return at - MAGIC_OFFSET
+    return at - _NEEDLE_OFFSET
 
 
 def file_digest(data: bytes, note_at: int) -> bytes:

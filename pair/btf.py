@@ -1,0 +1,173 @@
+"""What the loader and the identity need from an object's BTF: map definitions, and BTF the kernel takes.
+
+LLVM leaves each section's size and each variable's offset zero in `.BTF`, to be filled in by the loader;
+`loadable` does it from the ELF symbols. Source: libbpf's btf_finalize_data, kernel/bpf/btf.c for what
+the kernel checks (variables in ascending order of offset).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from .btf_lines import Line, ProgramInfo, line_table, program_info
+from .btf_types import BTF_HEADER, BTF_MAGIC, BTF_TRIPLE, BTF_TYPE, Btf, BtfError, Kind, Type, read_btf
+from .elf import Elf, ElfError
+from .layout import SECTION_MAPS, SECTION_RODATA
+
+__all__ = [
+    "BtfError",
+    "Line",
+    "MapSpec",
+    "ProgramInfo",
+    "datasec_id",
+    "line_table",
+    "loadable",
+    "map_specs",
+    "metadata_btf",
+    "program_info",
+]
+
+_LIMIT: Final = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class MapSpec:
+    """One BTF-defined map. type: BPF_MAP_TYPE_*. sizes in bytes, 0 when the map type has none.
+
+    key_type, value_type: BTF ids in this object, 0 when the definition gives sizes only.
+    """
+
+    name: str
+    type: int
+    max_entries: int
+    map_flags: int
+    key_size: int
+    value_size: int
+    key_type: int = 0
+    value_type: int = 0
+
+
+def map_specs(elf: Elf) -> Mapping[str, MapSpec]:
+    """The maps that `.maps` defines, by name; empty when there is no such section. Raises BtfError."""
+    btf = _read(elf)
+    number = btf.named(Kind.DATASEC, SECTION_MAPS)
+    if number is None:
+        return MappingProxyType({})
+    specs = {}
+    for variable_id, _, _ in btf.type(number).entries:
+        variable = btf.type(variable_id)
+        if variable.kind is not Kind.VAR or variable.name in specs:
+            raise BtfError(f"{SECTION_MAPS} holds something else than maps of different names")
+        specs[variable.name] = _spec(btf, variable)
+    return MappingProxyType(dict(sorted(specs.items())))
+
+
+def loadable(elf: Elf) -> bytes:
+    """The `.BTF` section as BPF_BTF_LOAD takes it: sizes and offsets filled in. Raises BtfError."""
+    data = bytearray(_section(elf))
+    btf = read_btf(bytes(data))
+    for item in btf.types:
+        if item.kind is not Kind.DATASEC:
+            continue
+        section = elf.sections.get(item.name)
+        if section is None:
+            raise BtfError(f"BTF speaks of section {item.name}, which does not exist")
+        entries = sorted(
+            (_offset(elf, btf.type(variable), item.name), size, variable)
+            for variable, _, size in item.entries
+        )
+        struct.pack_into("<I", data, item.at + 8, section.size)
+        for place, (offset, size, variable) in enumerate(entries):
+            at = item.at + BTF_TYPE.size + place * BTF_TRIPLE.size
+            BTF_TRIPLE.pack_into(data, at, variable, offset, size)
+    return bytes(data)
+
+
+def datasec_id(elf: Elf, name: str) -> int | None:
+    """The BTF id of that section's DATASEC (a map's btf_value_type_id), or None."""
+    return _read(elf).named(Kind.DATASEC, name)
+
+
+def metadata_btf(symbol: str, text: str) -> tuple[bytes, int]:
+    """BTF of a `.rodata` map that holds one NUL-terminated text under `symbol`, and the DATASEC's id.
+
+    The map's value must be `len(text.encode()) + 1` bytes. `bpftool prog show` prints it as metadata when
+    the symbol begins with `bpf_metadata_`.
+    """
+    names = ["char", "int", symbol, SECTION_RODATA]
+    strings = b"\0"
+    at = []
+    for name in names:
+        at.append(len(strings))
+        strings += name.encode() + b"\0"
+    size = len(text.encode()) + 1
+    types = b"".join(
+        (
+            _head(at[0], Kind.INT, 0, 1) + struct.pack("<I", 1 << 24 | 8),  # signed, 8 bits
+            _head(at[1], Kind.INT, 0, 4) + struct.pack("<I", 1 << 24 | 32),
+            _head(0, Kind.ARRAY, 0, 0) + BTF_TRIPLE.pack(1, 2, size),
+            _head(at[2], Kind.VAR, 0, 3) + struct.pack("<I", 1),  # global
+            _head(at[3], Kind.DATASEC, 1, size) + BTF_TRIPLE.pack(4, 0, size),
+        )
+    )
+    header = BTF_HEADER.pack(BTF_MAGIC, 1, 0, BTF_HEADER.size, 0, len(types), len(types), len(strings))
+    return header + types + strings, 5
+
+
+def _head(name: int, kind: Kind, count: int, value: int) -> bytes:
+    return BTF_TYPE.pack(name, int(kind) << 24 | count, value)
+
+
+def _section(elf: Elf) -> bytes:
+    try:
+        return elf.section(".BTF").data
+    except ElfError as error:
+        raise BtfError(str(error)) from None
+
+
+def _read(elf: Elf) -> Btf:
+    return read_btf(_section(elf))
+
+
+def _offset(elf: Elf, variable: Type, section: str) -> int:
+    try:
+        symbol = elf.symbol(variable.name)
+    except ElfError as error:
+        raise BtfError(str(error)) from None
+    if symbol.section != section:
+        raise BtfError(f"BTF puts {variable.name} into {section}, the symbol is in {symbol.section}")
+    return symbol.value
+
+
+def _spec(btf: Btf, variable: Type) -> MapSpec:
+    struct_type = btf.resolve(variable.value)
+    if struct_type.kind is not Kind.STRUCT:
+        raise BtfError(f"map {variable.name} is not defined by a struct")
+    numbers = dict.fromkeys(("type", "max_entries", "map_flags", "key_size", "value_size"), 0)
+    types = {"key": 0, "value": 0}
+    for name_at, member_type, _ in struct_type.entries:
+        name = btf.string(name_at)
+        pointer = btf.resolve(member_type)
+        if pointer.kind is not Kind.PTR:
+            raise BtfError(f"map {variable.name}: {name} is not a pointer")
+        if name in types:
+            types[name] = pointer.value
+            numbers[f"{name}_size"] = btf.size(pointer.value)
+        elif name in numbers:
+            numbers[name] = _count(btf, pointer, f"map {variable.name}: {name}")
+        else:
+            raise BtfError(f"map {variable.name} has a field {name!r} that a pair's maps do not have")
+    if not numbers["type"] or max(numbers.values()) > _LIMIT:
+        raise BtfError(f"map {variable.name} has no type, or a size out of range")
+    return MapSpec(variable.name, **numbers, key_type=types["key"], value_type=types["value"])
+
+
+def _count(btf: Btf, pointer: Type, what: str) -> int:
+    array = btf.resolve(pointer.value)
+    if array.kind is not Kind.ARRAY:
+        raise BtfError(f"{what} does not point to an array")
+    return array.entries[0][2]

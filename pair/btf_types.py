@@ -1,0 +1,176 @@
+"""Reads the type section of `.BTF`: strings, types by id, sizes; every offset and loop is bounded.
+
+Source of the format: Documentation/bpf/btf.rst and include/uapi/linux/btf.h of the kernel.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+BTF_MAGIC: Final = 0xEB9F
+BTF_HEADER: Final = struct.Struct("<HBBIIIII")
+BTF_TYPE: Final = struct.Struct("<III")
+BTF_TRIPLE: Final = struct.Struct("<III")  # member, array, section variable, 64-bit enumerator
+POINTER_SIZE: Final = 8
+_DEPTH_LIMIT: Final = 32
+
+
+class BtfError(Exception):
+    """The BTF sections cannot be read, or lack what a pair's object must have."""
+
+
+class Kind(IntEnum):
+    VOID = 0
+    INT = 1
+    PTR = 2
+    ARRAY = 3
+    STRUCT = 4
+    UNION = 5
+    ENUM = 6
+    FWD = 7
+    TYPEDEF = 8
+    VOLATILE = 9
+    CONST = 10
+    RESTRICT = 11
+    FUNC = 12
+    FUNC_PROTO = 13
+    VAR = 14
+    DATASEC = 15
+    FLOAT = 16
+    DECL_TAG = 17
+    TYPE_TAG = 18
+    ENUM64 = 19
+
+
+# Bytes after the type's first 12: (fixed, for each of its vlen entries).
+_EXTRA: Final = {
+    Kind.INT: (4, 0),
+    Kind.ARRAY: (12, 0),
+    Kind.STRUCT: (0, 12),
+    Kind.UNION: (0, 12),
+    Kind.ENUM: (0, 8),
+    Kind.FUNC_PROTO: (0, 8),
+    Kind.VAR: (4, 0),
+    Kind.DATASEC: (0, 12),
+    Kind.DECL_TAG: (4, 0),
+    Kind.ENUM64: (0, 12),
+}
+_ALIASES: Final = (Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG)
+_SIZED: Final = (Kind.INT, Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.FLOAT, Kind.DATASEC)
+
+
+class Type(NamedTuple):
+    """One type. at: offset in the section of its first byte. value: its size or the id it refers to.
+
+    entries: the words after the head, 12 bytes each, for ARRAY, STRUCT, UNION and DATASEC.
+    """
+
+    kind: Kind
+    name: str
+    value: int
+    at: int
+    entries: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Btf:
+    """types[i] has id i + 1; id 0 is void."""
+
+    types: tuple[Type, ...]
+    strings: bytes
+
+    def type(self, number: int) -> Type:
+        if not 0 < number <= len(self.types):
+            raise BtfError(f"there is no BTF type {number}")
+        return self.types[number - 1]
+
+    def resolve(self, number: int) -> Type:
+        """The type behind typedefs and qualifiers."""
+        for _ in range(_DEPTH_LIMIT):
+            found = self.type(number)
+            if found.kind not in _ALIASES:
+                return found
+            number = found.value
+        raise BtfError("BTF types refer to each other in a loop")
+
+    def size(self, number: int) -> int:
+        """Bytes of a value of that type."""
+        count = 1
+        for _ in range(_DEPTH_LIMIT):
+            found = self.resolve(number)
+            if found.kind is Kind.PTR:
+                return count * POINTER_SIZE
+            if found.kind in _SIZED:
+                return count * found.value
+            if found.kind is not Kind.ARRAY:
+                break
+            number, _, elements = found.entries[0]
+            count *= elements
+        raise BtfError(f"BTF type {number} has no size")
+
+    def string(self, offset: int) -> str:
+        return _string(self.strings, offset)
+
+    def named(self, kind: Kind, name: str) -> int | None:
+        """The id of the only type of that kind and name, None when there is none."""
+        found = [i for i, item in enumerate(self.types, 1) if item.kind is kind and item.name == name]
+        if len(found) > 1:
+            raise BtfError(f"BTF has {len(found)} types {kind.name} {name}")
+        return found[0] if found else None
+
+
+def read_btf(data: bytes) -> Btf:
+    """Reads a `.BTF` section; raises BtfError."""
+    body, strings = parts(data)
+    types = []
+    at = BTF_HEADER.size
+    end = at + len(body)
+    while at < end:
+        found, at = _type(data, at, end, strings)
+        types.append(found)
+    return Btf(tuple(types), strings)
+
+
+def parts(data: bytes) -> tuple[bytes, bytes]:
+    """The bytes of types and of strings of a `.BTF` section whose types directly follow the header."""
+    try:
+        magic, version, _flags, header, type_at, type_size, string_at, string_size = BTF_HEADER.unpack_from(
+            data
+        )
+    except struct.error:
+        raise BtfError("BTF is shorter than its header") from None
+    if magic != BTF_MAGIC or version != 1 or header != BTF_HEADER.size or type_at != 0:
+        raise BtfError("the BTF header is not one we know")
+    body = data[header : header + type_size]
+    strings = data[header + string_at : header + string_at + string_size]
+    if len(body) != type_size or len(strings) != string_size or not strings.endswith(b"\0"):
+        raise BtfError("BTF ends early")
+    return body, strings
+
+
+def _type(data: bytes, at: int, end: int, strings: bytes) -> tuple[Type, int]:
+    if at + BTF_TYPE.size > end:
+        raise BtfError("BTF types end inside a type")
+    name_at, info, value = BTF_TYPE.unpack_from(data, at)
+    try:
+        kind = Kind(info >> 24 & 0x1F)
+    except ValueError:
+        raise BtfError(f"BTF kind {info >> 24 & 0x1F} is not known") from None
+    fixed, each = _EXTRA.get(kind, (0, 0))
+    start = at + BTF_TYPE.size
+    stop = start + fixed + each * (info & 0xFFFF)
+    if kind is Kind.VOID or stop > end:
+        raise BtfError("BTF types end inside a type")
+    triples = BTF_TRIPLE.size in (fixed, each)
+    entries = tuple(BTF_TRIPLE.iter_unpack(data[start:stop])) if triples else ()
+    return Type(kind, _string(strings, name_at), value, at, entries), stop
+
+
+def _string(strings: bytes, offset: int) -> str:
+    end = strings.find(b"\0", offset)
+    if end < 0:
+        raise BtfError("a BTF name lies outside the strings")
+    return strings[offset:end].decode("utf-8", "replace")
