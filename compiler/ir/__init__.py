@@ -1,0 +1,1 @@
+"""The decision IR: its nodes, its text, its invariants."""

@@ -1,0 +1,76 @@
+"""Canonical address sets: merging prefixes, and naming a program's sets by first use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from ...pair.layout import Direction
+from .nodes import AddressSet, Criterion, Judge, MatchAddress, Prefix, Program
+from .rewrite import map_rules, rules_of
+
+_BITS = {4: 32, 6: 128}
+
+
+def merge(prefixes: Iterable[Prefix]) -> tuple[Prefix, ...]:
+    """The same addresses as the fewest prefixes, sorted by version and address.
+
+    Takes prefixes without host bits. A prefix inside another vanishes; two halves become the whole.
+    """
+    kept: list[tuple[int, int, int]] = []
+    # Sorted by address and then length, so whatever contains a prefix stands right before it.
+    for item in sorted({(prefix.version, prefix.address, prefix.length) for prefix in prefixes}):
+        if kept and _contains(kept[-1], item):
+            continue
+        kept.append(item)
+        while len(kept) > 1 and _halves(kept[-2], kept[-1]):
+            kept.pop()
+            version, address, length = kept.pop()
+            kept.append((version, address, length - 1))
+    return tuple(Prefix(*item) for item in kept)
+
+
+def _contains(outer: tuple[int, int, int], inner: tuple[int, int, int]) -> bool:
+    shift = _BITS[outer[0]] - outer[2]
+    return outer[0] == inner[0] and outer[2] <= inner[2] and outer[1] >> shift == inner[1] >> shift
+
+
+def _halves(low: tuple[int, int, int], high: tuple[int, int, int]) -> bool:
+    if low[0] != high[0] or low[2] != high[2] or low[2] == 0:
+        return False
+    bit = 1 << (_BITS[low[0]] - low[2])
+    return not low[1] & bit and high[1] == low[1] | bit
+
+
+def addresses_used(program: Program) -> Iterator[str]:
+    """The set names that criteria use, in walk order, ingress before egress, with repetitions."""
+    for direction in Direction:
+        for rule in rules_of(program.judge(direction)):
+            for criterion in rule.criteria:
+                if isinstance(criterion, MatchAddress):
+                    yield criterion.set
+
+
+def number_sets(program: Program) -> Program:
+    """The same program with only the sets in use, equal ones made one, named by first use.
+
+    Raises KeyError when a criterion names a set that is not there.
+    """
+    contents = {item.name: merge(item.prefixes) for item in program.sets}
+    names: dict[tuple[Prefix, ...], str] = {}
+    renamed: dict[str, str] = {}
+    for old in addresses_used(program):
+        if old not in renamed:
+            renamed[old] = names.setdefault(contents[old], f"${len(names)}")
+    return Program(
+        tuple(AddressSet(name, prefixes) for prefixes, name in names.items()),
+        _rename(program.ingress, renamed),
+        _rename(program.egress, renamed),
+    )
+
+
+def _rename(judge: Judge, names: dict[str, str]) -> Judge:
+    def criterion(item: Criterion) -> Criterion:
+        return replace(item, set=names[item.set]) if isinstance(item, MatchAddress) else item
+
+    return map_rules(judge, lambda rule: replace(rule, criteria=tuple(map(criterion, rule.criteria))))
