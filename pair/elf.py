@@ -196,6 +196,8 @@ def _relocations(section: Section, target: Section, symbols: tuple[Symbol, ...])
 
 def _addend(target: Section, offset: int, kind: int) -> int:
     """The value in place, as LLVM's BPF back end and LLD read it (R_BPF_* in LLVM's BPF documentation)."""
+    if offset > len(target.data):  # also keeps the offset in the range that unpack_from takes
+        raise ElfError(f"a relocation lies outside section {target.name}")
     try:
         if kind == R_BPF_64_64:
             low, high = struct.unpack_from("<4xI4xI", target.data, offset)
