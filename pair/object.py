@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from .btf import BtfError, map_specs
+from .btf import BtfError, line_table, loadable, map_specs, program_info
 from .elf import ELF_MAGIC, MACHINE_BPF, Elf, ElfError, read_elf
-from .identity import IdentityError, identity
+from .identity import SECTION_TEXT, IdentityError, identity
 from .layout import (
     CONFIG_FORMAT,
     LAYOUT_VERSION,
@@ -235,7 +235,7 @@ def _contents(data: bytes, path: str, note_at: int) -> PairObject:
         raise _Contradiction(f"{SECTION_CONFIG} is not {CONFIG_FORMAT.size} bytes long")
     if elf.symbol(program_symbol(note.direction)).section != SECTION_PROGRAM:
         raise _Contradiction(f"{program_symbol(note.direction)} is not in section {SECTION_PROGRAM}")
-    map_specs(elf)  # for its refusals: whoever holds a PairObject can rely on readable maps
+    _check_btf(elf)
     return PairObject(
         data,
         path,
@@ -248,6 +248,15 @@ def _contents(data: bytes, path: str, note_at: int) -> PairObject:
         elf,
         provenance,
     )
+
+
+def _check_btf(elf: Elf) -> None:
+    """Reads all there is, for the refusals: whoever holds a PairObject will not meet a BtfError."""
+    map_specs(elf)
+    loadable(elf)
+    for section in (SECTION_PROGRAM, SECTION_TEXT):
+        program_info(elf, section)
+        line_table(elf, section)
 
 
 def _check_rodata(elf: Elf, note: Note) -> None:
