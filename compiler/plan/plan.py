@@ -98,6 +98,7 @@ class Fixed:
     transitions: int
     timeouts: int
     timeout_defaults: int
+    tcp_events: int
     icmp: int
     extensions: int
     first_bit: int

@@ -58,6 +58,7 @@ def add_fixed(builder: TableBuilder) -> Fixed:
         transitions=builder.add(transition_table()),
         timeouts=builder.add(timeout_table()),
         timeout_defaults=builder.add(struct.pack("<8I", *_timeout_defaults())),
+        tcp_events=builder.add(tcp_event_table()),
         icmp=builder.add(icmp_table()),
         extensions=builder.add(extension_table()),
         first_bit=builder.add(first_bit_table()),
@@ -82,6 +83,19 @@ def timeout_table() -> bytes:
 def _timeout_defaults() -> list[int]:
     known = {int(timeout): seconds for timeout, seconds in flow.TIMEOUTS.items()}
     return [known.get(index, 0) for index in range(8)]
+
+
+def tcp_event_table() -> bytes:
+    """flow.Event by the low five TCP flags: RST wins, then SYN, then FIN."""
+    out = bytearray(32)
+    for flags in range(32):
+        if flags & packet.TCP_RST:
+            out[flags] = flow.Event.RST
+        elif flags & packet.TCP_SYN:
+            out[flags] = flow.Event.SYN_ACK if flags & packet.TCP_ACK else flow.Event.SYN
+        elif flags & packet.TCP_FIN:
+            out[flags] = flow.Event.FIN
+    return bytes(out)
 
 
 def icmp_table() -> bytes:

@@ -1,0 +1,270 @@
+"""The classifier: from `judge` to `allowed` or `denied`, by the plan's rows (plan/plan.py says the method).
+
+Verifier traps that shape this code (reference notes): the binary search computes with bits instead of
+branches, so its rounds are one path; row offsets are checked once against the table's size.
+"""
+
+from __future__ import annotations
+
+from ...pair.layout import EventKind
+from ..ir.nodes import Action
+from ..plan.plan import (
+    FIELD_BITS,
+    LANDING_LIMIT,
+    VERDICT_CODES,
+    VERDICT_SHIFT,
+    WORD_BITS,
+    Field,
+    FieldKind,
+    TierPlan,
+)
+from ..plan.tables import DE_BRUIJN
+from . import context as cx
+from .body import Slot, Value
+from .context import TABLES, Code
+from .events import emit
+
+Rows = list[Slot]  # pointers to the row of each field that applies
+
+
+def classify(code: Code) -> None:
+    b = code.body
+    b.label("judge")
+    rows = _rows(code)
+    for number, tier in enumerate(code.plan.tiers):
+        with b.at(code.locations[tier.default_index]):
+            _tier(code, tier, rows, f"t{number}")
+    with b.at(code.locations[code.plan.end_index]):
+        _conclude(code, code.plan.end, code.plan.end_index)
+
+
+def _conclude(code: Code, action: Action, index: Value) -> None:
+    code.body.set(code.rule, index)
+    code.body.go("allowed" if action is Action.ALLOW else "denied")
+
+
+# --- rows -------------------------------------------------------------------------------------------
+
+
+def _rows(code: Code) -> Rows:
+    """Computes the row of every field in use; families and ICMP share a slot with their alternative."""
+    b = code.body
+    plan = code.plan
+    protocol = plan.field(FieldKind.PROTOCOL)
+    assert protocol is not None
+    index = b.op("or", b.op("shl", b.get(code.six), 8), b.get(code.protocol))
+    rows = [_row_slot(code, "row_protocol")]
+    _set_row(code, rows[0], protocol, b.op("and", index, 0x1FF))
+    sides = (
+        ("src", FieldKind.SOURCE4, FieldKind.SOURCE6, cx.KEY_REMOTE if code.ingress else cx.KEY_LOCAL),
+        (
+            "dst",
+            FieldKind.DESTINATION4,
+            FieldKind.DESTINATION6,
+            cx.KEY_LOCAL if code.ingress else cx.KEY_REMOTE,
+        ),
+    )
+    for name, four, six, at in sides:
+        field4, field6 = plan.field(four), plan.field(six)
+        if field4 is None or field6 is None:
+            continue
+        row = _row_slot(code, f"row_{name}")
+        rows.append(row)
+        done, other = b.name("addressed"), b.name("six")
+        b.leave_if(b.test("ne", b.get(code.six), 0), other)
+        _search(code, row, field4, _key4(code, at))
+        b.go(done)
+        b.label(other)
+        _search(code, row, field6, *_key6(code, at))
+        b.go(done)
+        b.label(done)
+    sport = plan.field(FieldKind.SPORT)
+    if sport is not None:
+        rows.append(_row_slot(code, "row_sport"))
+        _search(code, rows[-1], sport, b.get(code.judged_sport))
+    dport, icmp = plan.field(FieldKind.DPORT), plan.field(FieldKind.ICMP)
+    if dport is not None and icmp is not None:
+        row = _row_slot(code, "row_dport")
+        rows.append(row)
+        done, other = b.name("ported"), b.name("icmp")
+        b.leave_if(b.test("ne", b.get(code.icmp), 0), other)
+        _search(code, row, dport, b.get(code.judged_dport))
+        b.go(done)
+        b.label(other)
+        _search(code, row, icmp, b.get(code.judged_dport))
+        b.go(done)
+        b.label(done)
+    return rows
+
+
+def _row_slot(code: Code, name: str) -> Slot:
+    return code.body.slot(name, "ptr")
+
+
+def _key4(code: Code, at: int) -> str:
+    b = code.body
+    raw = b.let(f"load i32, ptr {b.address(code.key.name, at)}, align 8")
+    return b.widen(b.swap(raw, "i32"), "i32")
+
+
+def _key6(code: Code, at: int) -> tuple[str, str]:
+    b = code.body
+    high, low = (b.swap(b.load("i64", code.key.name, at + half, align=8), "i64") for half in (0, 8))
+    return high, low
+
+
+def _set_row(code: Code, row: Slot, field: Field, index: Value) -> None:
+    """row = tables + rows[index], with the offset checked for the verifier's sake."""
+    b = code.body
+    offset = code.table(field.rows, index, "i32", 4)
+    b.leave_if(b.test("ugt", offset, code.plan.row_limit), "corrupt")
+    b.set(row, b.address(TABLES, offset))
+
+
+def _search(code: Code, row: Slot, field: Field, *key: Value) -> None:
+    """The last interval that starts at or before the key: one round a bit of the index."""
+    b = code.body
+    if field.steps == 0:
+        _set_row(code, row, field, 0)
+        return
+    name = b.name(f"search_{field.kind}").replace(".", "_")
+    index, round_ = b.slot(f"{name}_index"), b.slot(f"{name}_round")
+    b.set(index, 0)
+    b.set(round_, field.steps)
+    b.go(name)
+    b.label(name)
+    left = b.op("sub", b.get(round_), 1)
+    b.set(round_, left)
+    so_far = b.get(index)
+    candidate = b.op("or", so_far, b.op("shl", 1, left))
+    reached = _reached(code, field, candidate, key)
+    b.set(index, b.op("or", so_far, b.op("shl", reached, left)))
+    out = b.name("found")
+    b.branch(b.test("eq", left, 0), out, name)
+    b.label(out)
+    _set_row(code, row, field, b.get(index))
+
+
+def _reached(code: Code, field: Field, candidate: Value, key: tuple[Value, ...]) -> str:
+    """1 when keys[candidate] <= key, else 0, without a branch."""
+    b = code.body
+    if FIELD_BITS[field.kind] <= 32:
+        start = code.table(field.keys, candidate, "i32", 4)
+        # start - key - 1 is negative exactly when start <= key; both fit 32 bits
+        difference = b.op("sub", b.op("sub", start, key[0]), 1)
+        return b.op("lshr", b.opaque(difference), 63)
+    at = b.address(TABLES, b.op("mul", candidate, 16))
+    low, high = b.load("i64", at, field.keys, align=8), b.load("i64", at, field.keys + 8, align=8)
+    borrow = _borrow(code, key[1], low, 0)
+    return b.op("xor", _borrow(code, key[0], high, borrow), 1)
+
+
+def _borrow(code: Code, left: Value, right: Value, carried: Value) -> str:
+    """The borrow bit of left - right - carried, unsigned (Hacker's Delight, 2-13)."""
+    b = code.body
+    difference = b.op("sub", b.op("sub", left, right), carried)
+    inverse = b.op("xor", left, -1)
+    bits = b.op("or", b.op("and", inverse, right), b.op("and", b.op("or", inverse, right), difference))
+    return b.op("lshr", b.opaque(bits), 63)
+
+
+# --- tiers ------------------------------------------------------------------------------------------
+
+
+def _tier(code: Code, tier: TierPlan, rows: Rows, name: str) -> None:
+    """Finds the tier's first matching rule, marks the Log rules before it, and decides or goes on."""
+    b = code.body
+    next_tier = f"{name}_next"
+    bits, position, word = (b.slot(f"{name}_{part}") for part in ("bits", "position", "word"))
+    if tier.words:
+        b.set(word, tier.first_word)
+        b.go(f"{name}_scan")
+        b.label(f"{name}_scan")
+        at = b.get(word)
+        found = _conjunction(code, rows, b.op("shl", at, 3))
+        b.set(bits, found)
+        b.leave_if(b.test("ne", found, 0), f"{name}_hit")
+        if tier.words > 1:
+            following = b.op("add", at, 1)
+            b.set(word, following)
+            b.leave_if(b.test("ult", following, tier.first_word + tier.words), f"{name}_scan")
+        b.go(f"{name}_none")
+        b.label(f"{name}_hit")
+        base = b.op("shl", b.op("sub", b.get(word), tier.first_word), 6)
+        b.set(position, b.op("or", base, lowest_bit(code, b.get(bits))))
+        if tier.logs:
+            _log(code, tier, rows, b.get(position), f"{name}_hit")
+        _land(code, tier, b.get(position), next_tier, name)
+    else:
+        b.go(f"{name}_none")
+    b.label(f"{name}_none")
+    if tier.logs:
+        _log(code, tier, rows, max(1, tier.words * WORD_BITS), f"{name}_none")
+    if tier.default is Action.DENY:
+        _conclude(code, Action.DENY, tier.default_index)
+    else:
+        b.go(next_tier)
+    b.label(next_tier)
+
+
+def _conjunction(code: Code, rows: Rows, offset: Value) -> str:
+    b = code.body
+    value: str = ""
+    for row in rows:
+        word = b.load("i64", b.get(row), offset, align=8)
+        value = b.op("and", value, word) if value else word
+    return value
+
+
+def lowest_bit(code: Code, word: Value) -> str:
+    """The position of the lowest set bit (word != 0), by a de Bruijn product and a 64-byte table."""
+    b = code.body
+    single = b.op("and", word, b.op("sub", 0, word))
+    return code.table(code.plan.fixed.first_bit, b.op("lshr", b.op("mul", single, DE_BRUIJN), 58), "i8", 1)
+
+
+def _land(code: Code, tier: TierPlan, position: Value, next_tier: str, name: str) -> None:
+    """From a bit position to its rule's verdict. Few rules: an instruction a rule, at the rule's YAML line;
+    many: an entry of the verdict table."""
+    b = code.body
+    outcome = {Action.ALLOW: "allowed", Action.DENY: "denied", Action.PASS: next_tier}
+    if len(tier.rules) <= LANDING_LIMIT:
+        cases = {bit: f"{name}_rule{bit}" for bit in range(len(tier.rules))}
+        b.switch(position, "corrupt", cases)
+        for bit, (index, action) in enumerate(tier.rules):
+            b.label(cases[bit])
+            with b.at(code.locations[index]):
+                b.set(code.rule, b.opaque(index))
+                b.go(outcome[action])
+        return
+    bounded = b.op("and", position, (1 << (tier.words * WORD_BITS - 1).bit_length()) - 1)
+    b.leave_if(b.test("uge", bounded, tier.words * WORD_BITS), "corrupt")
+    entry = code.table(tier.verdicts, bounded, "i32", 4)
+    b.set(code.rule, b.op("and", entry, (1 << VERDICT_SHIFT) - 1))
+    cases = {VERDICT_CODES[action]: label for action, label in outcome.items()}
+    b.switch(b.op("lshr", entry, VERDICT_SHIFT), "corrupt", cases)
+
+
+def _log(code: Code, tier: TierPlan, rows: Rows, position: Value, name: str) -> None:
+    """An event for each matching Log rule before `position`."""
+    b = code.body
+    room = max(1, tier.words * WORD_BITS)
+    if isinstance(position, str):
+        b.leave_if(b.test("ugt", position, room), "corrupt")
+    count = b.op("and", code.table(tier.log_counts, position, "i8", 1), 63)
+    before = b.op("sub", b.op("shl", 1, count), 1)
+    pending, left = b.slot(f"{name}_pending"), b.slot(f"{name}_left")
+    b.set(pending, b.op("and", _conjunction(code, rows, tier.log_word * 8), before))
+    b.set(left, len(tier.logs))
+    more, done = f"{name}_more", f"{name}_logged"
+    b.go(more)
+    b.label(more)
+    word = b.get(pending)
+    b.leave_if(b.test("eq", word, 0), done)
+    remaining = b.get(left)
+    b.leave_if(b.test("eq", remaining, 0), done)
+    b.set(left, b.op("sub", remaining, 1))
+    b.set(pending, b.op("and", word, b.op("sub", word, 1)))
+    index = code.table(tier.log_indices, b.op("and", lowest_bit(code, word), 63), "i32", 4)
+    emit(code, EventKind.LOG, index, 0, more)
+    b.label(done)

@@ -1,0 +1,131 @@
+"""What the parts of a judge's code share: the plan, the variables, and the two ways out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...pair.layout import (
+    CONFIG_FLAGS,
+    CONFIG_GENERATION,
+    FLOW_ENTRY_SIZE,
+    FLOW_KEY_SIZE,
+    NO_RULE,
+    Direction,
+)
+from ...pair.packet import Reason
+from ..plan.plan import JudgePlan
+from .body import Body, Slot, Value
+
+CONTEXT = "%skb"
+TABLES = "@polc_tables"
+CONFIG = "@polc_config"
+FLOWS = "@polc_flows"
+SLOTS = "@polc_slots"
+EVENTS = "@polc_events"
+
+# struct __sk_buff (include/uapi/linux/bpf.h)
+SKB_LEN, SKB_PROTOCOL, SKB_IFINDEX, SKB_CB, SKB_DATA, SKB_DATA_END = 0, 16, 40, 48, 76, 80
+
+# Flow key fields (layout.FLOW_KEY)
+KEY_LOCAL, KEY_REMOTE, KEY_LOCAL_PORT, KEY_REMOTE_PORT, KEY_PROTOCOL, KEY_FAMILY, KEY_INITIATOR = (
+    0,
+    16,
+    32,
+    34,
+    36,
+    37,
+    38,
+)
+
+
+class Mode:
+    """What an allow does to the flow map (variable `mode`)."""
+
+    UNTRACKED = 0
+    ADOPT = 1  # a new entry
+    UPDATE = 2  # the owner's entry is stamped anew
+    LEAVE = 3  # the peer's SYN on a live flow: nothing
+    REJUDGE = 4  # an established flow under a newer generation
+
+
+@dataclass(slots=True)
+class Code:
+    """One judge under construction. Labels `allow`, `drop`, `judge`, `track` are its crossings."""
+
+    body: Body
+    plan: JudgePlan
+    locations: dict[int, int]  # rule index → DILocation
+    key: Slot
+    inner_key: Slot  # of the packet inside an ICMP error
+    entry_image: Slot
+    resumed: Slot  # 1 when the other direction asked to judge the reversed tuple
+    six: Slot  # 1 for IPv6
+    protocol: Slot
+    offset: Slot  # of the L4 header
+    kind: Slot  # flow.ProtocolClass
+    event: Slot  # flow.Event
+    judged_sport: Slot
+    judged_dport: Slot  # ICMP: type << 8 | code
+    icmp: Slot  # 1 for an ICMP packet
+    shown_sport: Slot  # as the event shows them
+    shown_dport: Slot
+    tcp_flags: Slot
+    mode: Slot
+    next_state: Slot
+    entry: Slot  # the live flow entry or null
+    reason: Slot
+    rule: Slot
+
+    @property
+    def direction(self) -> Direction:
+        return self.plan.direction
+
+    @property
+    def ingress(self) -> bool:
+        return self.plan.direction is Direction.INGRESS
+
+    def table(self, offset: Value, index: Value, type: str, scale: int) -> str:
+        """tables[offset + index * scale]; index must be bounded for the verifier."""
+        b = self.body
+        at = index if scale == 1 else b.op("mul", index, scale)
+        return b.load(type, b.address(TABLES, at), offset, align=scale)
+
+    def drop(self, reason: Reason, rule: Value = NO_RULE) -> None:
+        """Ends the block: the packet is dropped, with an event."""
+        self.body.set(self.reason, int(reason))
+        self.body.set(self.rule, rule)
+        self.body.go("drop")
+
+    def dropping(self, reason: Reason) -> str:
+        """The label of a block that drops for that reason (placed by `place_drops`)."""
+        return f"drop_{reason.name.lower()}"
+
+    def place_drops(self, *reasons: Reason) -> None:
+        for reason in reasons:
+            self.body.label(self.dropping(reason))
+            self.drop(reason)
+
+    def generation(self) -> str:
+        return self.body.load("i32", CONFIG, CONFIG_GENERATION, align=4)
+
+    def flag(self, flag: int) -> str:
+        """Whether a config flag is set, as i1."""
+        flags = self.body.load("i32", CONFIG, CONFIG_FLAGS, align=4)
+        return self.body.test("ne", self.body.op("and", flags, flag), 0)
+
+    def now(self) -> str:
+        """jiffies64 (helper 118), inlined by the verifier."""
+        return self.body.helper(118)
+
+
+def begin(body: Body, plan: JudgePlan, locations: dict[int, int]) -> Code:
+    """Declares the variables."""
+    byte_slots = {
+        "key": f"[{FLOW_KEY_SIZE} x i8]",
+        "inner_key": f"[{FLOW_KEY_SIZE} x i8]",
+        "entry_image": f"[{FLOW_ENTRY_SIZE} x i8]",
+        "entry": "ptr",
+    }
+    names = [name for name in Code.__dataclass_fields__ if name not in ("body", "plan", "locations")]
+    slots = {name: body.slot(f"{name}_var", byte_slots.get(name, "i64")) for name in names}
+    return Code(body=body, plan=plan, locations=locations, **slots)

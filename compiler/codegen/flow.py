@@ -1,0 +1,255 @@
+"""Flow tracking (pair/flow.py) as code: entry look-up, transition, stale generations, ICMP errors."""
+
+from __future__ import annotations
+
+import socket
+
+from ...pair import flow, packet
+from ...pair.layout import (
+    CB_RESUME,
+    CB_WORD,
+    CONFIG_HZ,
+    CONFIG_TIMEOUTS,
+    ENTRY_GENERATION,
+    ENTRY_OWNER,
+    ENTRY_RULE,
+    ENTRY_SEEN,
+    ENTRY_STATE,
+    FLOW_ENTRY_SIZE,
+    FLOW_KEY_SIZE,
+    HZ_DEFAULT,
+    ConfigFlag,
+    slot,
+)
+from ...pair.packet import Reason
+from ..plan.tables import TRANSITION_ADOPT_SHIFT, TRANSITION_STATE, TRANSITION_STEP_SHIFT, IcmpKind
+from . import context as cx
+from .body import Slot
+from .context import CONFIG, CONTEXT, FLOWS, SLOTS, Code
+from .parse import store_sides, window
+
+MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, TAIL_CALL = 1, 2, 3, 12  # helper numbers
+
+
+def live_entry(code: Code, key: Slot, absent: str) -> tuple[str, str]:
+    """The key's entry (ptr) and its state; goes to `absent` when there is none or it sat idle too long."""
+    b = code.body
+    entry = b.helper(MAP_LOOKUP, ("ptr", FLOWS), ("ptr", key.name), result="ptr")
+    b.leave_if(b.test("eq", entry, "null", "ptr"), absent)
+    state = b.op("and", b.load("i8", entry, ENTRY_STATE), 7)
+    row = b.op("or", b.op("shl", b.op("and", b.get(code.kind), 3), 3), state)
+    timeout = b.op("and", code.table(code.plan.fixed.timeouts, row, "i8", 1), 7)
+    given = b.load("i32", b.address(CONFIG, b.op("shl", timeout, 2)), CONFIG_TIMEOUTS, align=4)
+    default = code.table(code.plan.fixed.timeout_defaults, timeout, "i32", 4)
+    seconds = b.choose(b.test("eq", given, 0), default, given)
+    told = b.load("i32", CONFIG, CONFIG_HZ, align=4)
+    hz = b.choose(b.test("eq", told, 0), HZ_DEFAULT, told)
+    idle = b.op("sub", code.now(), b.load("i64", entry, ENTRY_SEEN, align=8))
+    b.leave_if(b.test("sgt", idle, b.op("mul", seconds, hz)), absent)
+    return entry, state
+
+
+def is_stale(code: Code, entry: str) -> str:
+    """i1: the entry's generation is older than ours and established flows are to be judged again."""
+    b = code.body
+    mine = b.narrow(code.generation(), "i32")
+    stamped = b.narrow(b.load("i32", entry, ENTRY_GENERATION, align=4), "i32")
+    older = b.test("slt", b.op("sub", stamped, mine, "i32"), 0, "i32")
+    return b.choose(code.flag(ConfigFlag.KEEP_ESTABLISHED), "false", older, "i1")
+
+
+def track(code: Code) -> None:
+    """From `track` to `judge`, `allow` or a drop, by the transition table."""
+    b = code.body
+    who, state = b.slot("who"), b.slot("state")
+    b.label("track")
+    b.set(code.entry, "null")
+    b.set(who, int(flow.Who.OWNER))
+    b.set(state, int(flow.State.NONE))
+    entry, found = live_entry(code, code.key, "transition")
+    b.set(code.entry, entry)
+    b.set(state, found)
+    owner = b.op("and", b.load("i8", entry, ENTRY_OWNER), 1)
+    b.set(who, b.op("xor", owner, b.op("xor", b.get(code.resumed), int(code.direction))))
+    b.go("transition")
+    b.label("transition")
+    row = _transition(code, b.get(state), b.get(who))
+    b.set(code.next_state, b.op("and", row, TRANSITION_STATE))
+    step = b.op("and", b.op("lshr", row, TRANSITION_STEP_SHIFT), 3)
+    cases = {int(flow.Step.ACCEPT): "accept", int(flow.Step.JUDGE): "fresh"}
+    b.switch(step, code.dropping(Reason.NO_FLOW), cases)
+    b.label("fresh")
+    # Only a flow that is already there can be resumed; a new one is judged where its packet came in.
+    b.leave_if(b.test("ne", b.get(code.resumed), 0), code.dropping(Reason.NO_FLOW))
+    adopt = b.test("ne", b.op("lshr", row, TRANSITION_ADOPT_SHIFT), 0)
+    kept = b.choose(b.test("eq", b.get(who), int(flow.Who.OWNER)), cx.Mode.UPDATE, cx.Mode.LEAVE)
+    b.set(code.mode, b.choose(adopt, cx.Mode.ADOPT, kept))
+    b.go("judge")
+    _accept(code)
+
+
+def _transition(code: Code, state: str, who: str) -> str:
+    b = code.body
+    index = b.op("shl", b.op("and", b.get(code.kind), 3), 3)
+    index = b.op("or", index, b.op("and", state, 7))
+    index = b.op("or", b.op("shl", index, 1), b.op("and", who, 1))
+    index = b.op("or", b.op("shl", index, 3), b.op("and", b.get(code.event), 7))
+    return code.table(code.plan.fixed.transitions, index, "i8", 1)
+
+
+def _accept(code: Code) -> None:
+    b = code.body
+    b.label("accept")
+    entry = b.get(code.entry)
+    b.leave_if(b.test("eq", entry, "null", "ptr"), code.dropping(Reason.NO_FLOW))
+    b.leave_if(is_stale(code, entry), "stale")
+    touch(code, entry)
+    b.go("allow")
+    b.label("stale")
+    b.set(code.mode, cx.Mode.REJUDGE)
+    owner = b.op("and", b.load("i8", b.get(code.entry), ENTRY_OWNER), 1)
+    b.leave_if(b.test("eq", owner, int(code.direction)), "judge")
+    b.leave_if(b.test("ne", b.get(code.resumed), 0), code.dropping(Reason.NO_FLOW))
+    _ask_peer(code)
+
+
+def _ask_peer(code: Code) -> None:
+    """Tail-calls the other direction's judge of the same bank, by a constant index (design §7)."""
+    b = code.body
+    b.store("i32", CB_RESUME, CONTEXT, cx.SKB_CB + 4 * CB_WORD, align=4)
+    banks = ("peer_0", "peer_1")
+    low = b.op("and", code.generation(), 1)
+    b.branch(b.test("eq", low, 0), *banks)
+    for bank, label in enumerate(banks):
+        b.label(label)
+        index = slot(bank, code.direction.other)
+        b.helper(TAIL_CALL, ("ptr", CONTEXT), ("ptr", SLOTS), ("i32", index))
+        # An asm of its own after each call keeps LLVM from merging both into one variable index.
+        b.do(f'call void asm sideeffect "", "i"(i32 {index})')
+        b.go("no_peer")
+    b.label("no_peer")
+    b.store("i32", 0, CONTEXT, cx.SKB_CB + 4 * CB_WORD, align=4)
+    b.go(code.dropping(Reason.NO_PEER))
+
+
+def touch(code: Code, entry: str) -> None:
+    """The entry's state becomes the next one, seen now."""
+    b = code.body
+    b.store("i8", b.get(code.next_state), entry, ENTRY_STATE)
+    b.store("i64", code.now(), entry, ENTRY_SEEN, align=8)
+
+
+def stamp(code: Code, entry: str) -> None:
+    """The entry was allowed by this generation's rule."""
+    b = code.body
+    b.store("i32", code.generation(), entry, ENTRY_GENERATION, align=4)
+    b.store("i32", b.get(code.rule), entry, ENTRY_RULE, align=4)
+    touch(code, entry)
+
+
+def settle(code: Code) -> None:
+    """From `allowed` and `denied` (the judge's results, rule set) to `allow` and `drop`."""
+    b = code.body
+    b.label("allowed")
+    cases = {cx.Mode.ADOPT: "adopt", cx.Mode.UPDATE: "update", cx.Mode.REJUDGE: "update"}
+    b.switch(b.get(code.mode), "allow", cases)
+    b.label("adopt")
+    image = code.entry_image.name
+    for at in range(0, FLOW_ENTRY_SIZE, 8):
+        b.store("i64", 0, image, at, align=8)
+    b.store("i8", int(code.direction), image, ENTRY_OWNER)
+    stamp(code, image)
+    b.helper(MAP_UPDATE, ("ptr", FLOWS), ("ptr", code.key.name), ("ptr", image), ("i64", 0))
+    b.go("allow")
+    b.label("update")
+    entry = b.get(code.entry)
+    b.leave_if(b.test("eq", entry, "null", "ptr"), "allow")
+    stamp(code, entry)
+    b.go("allow")
+    b.label("denied")
+    b.set(code.reason, int(Reason.POLICY))
+    b.leave_if(b.test("ne", b.get(code.mode), cx.Mode.REJUDGE), "drop")
+    b.helper(MAP_DELETE, ("ptr", FLOWS), ("ptr", code.key.name))
+    b.set(code.reason, int(Reason.CUT))
+    b.go("drop")
+
+
+def related(code: Code) -> None:
+    """From `error`: an ICMP error passes when the flow of the packet it carries is live and current."""
+    b = code.body
+    unrelated = code.dropping(Reason.UNRELATED)
+    b.label("error")
+    inner = b.op("add", b.get(code.offset), 8)
+    for at in range(0, FLOW_KEY_SIZE, 8):
+        b.store("i64", 0, code.inner_key.name, at, align=8)
+    b.store("i8", b.load("i8", code.key.name, cx.KEY_FAMILY), code.inner_key.name, cx.KEY_FAMILY)
+    b.branch(b.test("ne", b.get(code.six), 0), "error6", "error4")
+    b.label("error4")
+    header = window(code, inner, 20, unrelated)
+    first = b.load("i8", header)
+    b.leave_if(b.test("ne", b.op("lshr", first, 4), 4), unrelated)
+    words = b.op("and", first, 15)
+    b.leave_if(b.test("ult", words, 5), unrelated)
+    fragment = b.op("and", b.load("i16", header, 6), socket.htons(0x1FFF))
+    b.leave_if(b.test("ne", fragment, 0), unrelated)
+    protocol = b.load("i8", header, 9)
+    _inner_sides(code, b.load("i32", header, 12), b.load("i32", header, 16), 0)
+    b.set(code.protocol, protocol)
+    b.set(code.offset, b.op("add", inner, b.op("shl", words, 2)))
+    b.go("inner")
+    b.label("error6")
+    header = window(code, inner, 40, unrelated)
+    b.leave_if(b.test("ne", b.op("lshr", b.load("i8", header), 4), 6), unrelated)
+    number = b.load("i8", header, 6)
+    extensions = dict.fromkeys([*sorted(packet.EXTENSIONS), packet.EXT_NONE], unrelated)
+    for half in (0, 8):
+        _inner_sides(code, b.load("i64", header, 8 + half), b.load("i64", header, 24 + half), half)
+    b.set(code.protocol, number)
+    b.set(code.offset, b.op("add", inner, 40))
+    b.switch(number, "inner", extensions)
+    b.label("inner")
+    _inner_flow(code)
+
+
+def _inner_sides(code: Code, source: str, destination: str, half: int) -> None:
+    """The inner packet went the other way: its source is where the error goes to."""
+    store_sides(code, code.inner_key, destination, source, "i64", cx.KEY_LOCAL + half, cx.KEY_REMOTE + half)
+
+
+def _inner_flow(code: Code) -> None:
+    b = code.body
+    unrelated = code.dropping(Reason.UNRELATED)
+    header = window(code, b.get(code.offset), packet.MIN_L4, unrelated)
+    protocol = b.get(code.protocol)
+    b.store("i8", protocol, code.inner_key.name, cx.KEY_PROTOCOL)
+    raw = [b.let(f"load i16, ptr {b.address(header, at)}, align 1") for at in (0, 2, 4)]
+    first, second, identifier = (b.widen(b.swap(value, "i16"), "i16") for value in raw)
+    kinds = {
+        packet.PROTO_TCP: (flow.ProtocolClass.TCP, "inner_ports"),
+        packet.PROTO_UDP: (flow.ProtocolClass.UDP, "inner_ports"),
+        packet.PROTO_SCTP: (flow.ProtocolClass.GENERIC, "inner_ports"),
+    }
+    b.set(code.kind, int(flow.ProtocolClass.GENERIC))
+    icmp = b.choose(b.test("ne", b.get(code.six), 0), packet.PROTO_ICMPV6, packet.PROTO_ICMP)
+    b.leave_if(b.test("eq", protocol, icmp), "inner_icmp")
+    b.switch(protocol, "inner_look", {number: f"inner_{number}" for number in kinds})
+    for number, (kind, label) in kinds.items():
+        b.label(f"inner_{number}")
+        b.set(code.kind, int(kind))
+        b.go(label)
+    b.label("inner_ports")
+    store_sides(code, code.inner_key, second, first, "i16", cx.KEY_LOCAL_PORT, cx.KEY_REMOTE_PORT)
+    b.go("inner_look")
+    b.label("inner_icmp")
+    b.set(code.kind, int(flow.ProtocolClass.QUERY))
+    family = b.op("shl", b.get(code.six), 8)
+    index = b.op("and", b.op("or", family, b.op("lshr", first, 8)), 0x1FF)
+    sort = b.op("and", code.table(code.plan.fixed.icmp, index, "i16", 2), 0xFF)
+    b.leave_if(b.test("ne", sort, int(IcmpKind.QUERY)), unrelated)
+    b.store("i16", identifier, code.inner_key.name, cx.KEY_LOCAL_PORT, align=2)
+    b.store("i8", 1 + int(code.direction.other), code.inner_key.name, cx.KEY_INITIATOR)
+    b.go("inner_look")
+    b.label("inner_look")
+    entry, _ = live_entry(code, code.inner_key, unrelated)
+    b.leave_if(is_stale(code, entry), unrelated)
+    b.go("allow")

@@ -1,0 +1,96 @@
+"""One direction's judge function: variables, the parts in order, and the two ways out."""
+
+from __future__ import annotations
+
+from ...pair.layout import (
+    CB_RESUME,
+    CB_WORD,
+    FLOW_KEY_SIZE,
+    SYMBOL_ID,
+    TC_DROP,
+    TC_NEXT,
+    EventKind,
+)
+from ...pair.packet import Reason
+from ..plan.plan import JudgePlan
+from . import context as cx
+from .body import Body
+from .classify import classify
+from .context import CONTEXT, Code, begin
+from .events import emit
+from .flow import related, settle, track
+from .parse import parse
+
+
+def write_judge(plan: JudgePlan, locations: dict[int, int], default: int) -> str:
+    """The body of the judge's function as LLVM IR. locations: DILocation by rule index; default: the one for
+    code that belongs to no rule."""
+    body = Body()
+    code = begin(body, plan, locations)
+    with body.at(default):
+        _start(code)
+        parse(code)
+        track(code)
+        related(code)
+        classify(code)
+        settle(code)
+        _finish(code)
+    return body.text()
+
+
+def _start(code: Code) -> None:
+    b = code.body
+    # bpftool prints the metadata of the first .rodata map the code refers to: touch it before any table.
+    touched = b.load("i8", f"@{SYMBOL_ID}")
+    b.do(f'call void asm sideeffect "", "r"(i64 {touched})')
+    for at in range(0, FLOW_KEY_SIZE, 8):
+        b.store("i64", 0, code.key.name, at, align=8)
+    zeroed = (
+        code.six,
+        code.protocol,
+        code.offset,
+        code.kind,
+        code.event,
+        code.judged_sport,
+        code.judged_dport,
+        code.icmp,
+        code.shown_sport,
+        code.shown_dport,
+        code.tcp_flags,
+        code.mode,
+        code.next_state,
+        code.resumed,
+    )
+    for variable in zeroed:
+        b.set(variable, 0)
+    b.set(code.entry, "null")
+    at = cx.SKB_CB + 4 * CB_WORD
+    asked = b.test("eq", b.load("i32", CONTEXT, at, align=4), CB_RESUME)
+    b.branch(asked, "resuming", "parsing")
+    b.label("resuming")
+    b.store("i32", 0, CONTEXT, at, align=4)
+    b.set(code.resumed, 1)
+    b.go("parsing")
+    b.label("parsing")
+
+
+def _finish(code: Code) -> None:
+    b = code.body
+    b.label("corrupt")  # the tables contradict themselves: never reached, and fails closed
+    code.drop(Reason.POLICY)
+    code.place_drops(
+        Reason.NOT_IP,
+        Reason.MALFORMED,
+        Reason.SHORT,
+        Reason.FRAGMENT,
+        Reason.EXTENSION,
+        Reason.NO_FLOW,
+        Reason.UNRELATED,
+        Reason.NO_PEER,
+    )
+    b.label("drop")
+    emit(code, EventKind.DENY, b.get(code.rule), b.get(code.reason), "dropped")
+    b.label("dropped")
+    b.do(f"ret i32 {TC_DROP}")
+    b.label("allow")
+    b.do(f"ret i32 {TC_NEXT}")

@@ -1,0 +1,249 @@
+"""Packet parsing: Ethernet type, IPv4, IPv6 with its extension headers, the L4 header (pair/packet.py).
+
+Direct packet access with a check before each read; a header outside the linear part of the skb is pulled in
+once (helper 39), which is the slow path.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from ...pair import packet
+from ...pair.flow import Event, ProtocolClass
+from ...pair.layout import CONFIG_L2, L2_DEFAULT, L2_NONE, ConfigFlag
+from ...pair.packet import Reason
+from ..plan.tables import EXTENSION_FINAL, IcmpKind
+from . import context as cx
+from .body import Slot, Value
+from .context import CONFIG, CONTEXT, Code
+
+SKB_PULL_DATA = 39  # helper number
+
+
+def window(code: Code, offset: Value, need: int, fail: str) -> str:
+    """A pointer to `need` readable bytes at `offset` (bytes from the frame's start, bounded); else `fail`."""
+    b = code.body
+    pointer = b.slot(b.name("window").replace(".", "_"), "ptr")
+    have, slow, retry = b.name("have"), b.name("slow"), b.name("retry")
+
+    def look(yes: str, no: str) -> None:
+        data = b.load("i32", CONTEXT, cx.SKB_DATA, align=4)
+        end = b.load("i32", CONTEXT, cx.SKB_DATA_END, align=4)
+        at = b.address(b.let(f"inttoptr i64 {data} to ptr"), offset)
+        limit = b.let(f"inttoptr i64 {end} to ptr")
+        b.set(pointer, at)
+        b.branch(b.test("ugt", b.address(at, need), limit, "ptr"), no, yes)
+
+    look(have, slow)
+    b.label(slow)
+    length = b.narrow(b.op("add", offset, need), "i32")
+    b.leave_if(b.test("ne", b.helper(SKB_PULL_DATA, ("ptr", CONTEXT), ("i32", length)), 0), fail)
+    b.go(retry)
+    b.label(retry)
+    look(have, fail)
+    b.label(have)
+    return b.get(pointer)
+
+
+def parse(code: Code) -> None:
+    """From `start` to `l4`: the key's addresses, family and protocol, and the L4 header's offset."""
+    b = code.body
+    ethertype = b.load("i32", CONTEXT, cx.SKB_PROTOCOL, align=4)
+    # skb->protocol holds the big-endian ethertype as it lies in memory
+    cases = {
+        socket.htons(packet.ETH_IPV4): "ipv4",
+        socket.htons(packet.ETH_IPV6): "ipv6",
+        socket.htons(packet.ETH_ARP): "allow",
+    }
+    b.switch(ethertype, "not_ip", cases)
+    b.label("not_ip")
+    b.branch(code.flag(ConfigFlag.HOST), "allow", code.dropping(Reason.NOT_IP))
+    _ipv4(code)
+    _ipv6(code)
+    _l4(code)
+
+
+def link_length(code: Code) -> str:
+    """Bytes before the IP header, from the config; masked so that the verifier sees a bound."""
+    b = code.body
+    raw = b.load("i32", CONFIG, CONFIG_L2, align=4)
+    given = b.choose(b.test("eq", raw, L2_NONE), 0, raw)
+    length = b.choose(b.test("eq", raw, 0), L2_DEFAULT, given)
+    return b.op("and", length, 0xFF)
+
+
+def store_sides(
+    code: Code, key: Slot, source: Value, destination: Value, type: str, near: int, far: int
+) -> None:
+    """Writes a packet's source and destination into a flow key as local and remote, by orientation."""
+    b = code.body
+    flipped = b.test("ne", b.get(code.resumed), 0)
+    to_local, to_remote = (destination, source) if code.ingress else (source, destination)
+    align = 8 if type == "i64" else 2
+    b.store(type, b.choose(flipped, to_remote, to_local), key.name, near, align)
+    b.store(type, b.choose(flipped, to_local, to_remote), key.name, far, align)
+
+
+def _ipv4(code: Code) -> None:
+    b = code.body
+    b.label("ipv4")
+    l2 = link_length(code)
+    header = window(code, l2, 20, code.dropping(Reason.SHORT))
+    first = b.load("i8", header)
+    b.leave_if(b.test("ne", b.op("lshr", first, 4), 4), code.dropping(Reason.MALFORMED))
+    words = b.op("and", first, 15)
+    b.leave_if(b.test("ult", words, 5), code.dropping(Reason.MALFORMED))
+    end = b.op("add", l2, b.op("shl", words, 2))
+    length = b.load("i32", CONTEXT, cx.SKB_LEN, align=4)
+    b.leave_if(b.test("ult", length, end), code.dropping(Reason.SHORT))
+    fragment = b.op("and", b.load("i16", header, 6), socket.htons(0x1FFF))
+    protocol = b.load("i8", header, 9)
+    source, destination = b.load("i32", header, 12), b.load("i32", header, 16)
+    store_sides(code, code.key, source, destination, "i64", cx.KEY_LOCAL, cx.KEY_REMOTE)
+    b.store("i8", 4, code.key.name, cx.KEY_FAMILY)
+    b.store("i8", protocol, code.key.name, cx.KEY_PROTOCOL)
+    b.leave_if(b.test("ne", fragment, 0), code.dropping(Reason.FRAGMENT))
+    b.set(code.six, 0)
+    b.set(code.protocol, protocol)
+    b.set(code.offset, end)
+    b.go("l4")
+
+
+def _ipv6(code: Code) -> None:
+    b = code.body
+    b.label("ipv6")
+    l2 = link_length(code)
+    header = window(code, l2, 40, code.dropping(Reason.SHORT))
+    b.leave_if(b.test("ne", b.op("lshr", b.load("i8", header), 4), 6), code.dropping(Reason.MALFORMED))
+    for half in (0, 8):
+        source, destination = b.load("i64", header, 8 + half), b.load("i64", header, 24 + half)
+        store_sides(code, code.key, source, destination, "i64", cx.KEY_LOCAL + half, cx.KEY_REMOTE + half)
+    b.store("i8", 6, code.key.name, cx.KEY_FAMILY)
+    b.set(code.six, 1)
+    b.set(code.protocol, b.load("i8", header, 6))
+    b.set(code.offset, b.op("add", l2, 40))
+    _extensions(code)
+    b.label("upper")
+    b.store("i8", b.get(code.protocol), code.key.name, cx.KEY_PROTOCOL)
+    b.go("l4")
+
+
+def _extensions(code: Code) -> None:
+    """Walks at most EXTENSION_LIMIT headers. The length unit comes from a table, so that the verifier sees
+    one path a header, not one a kind."""
+    b = code.body
+    left = b.slot("extensions_left")
+    b.set(left, packet.EXTENSION_LIMIT)
+    b.go("extension")
+    b.label("extension")
+    number = b.op("and", b.get(code.protocol), 0xFF)
+    b.leave_if(b.test("eq", number, packet.EXT_NONE), code.dropping(Reason.EXTENSION))
+    unit = code.table(code.plan.fixed.extensions, number, "i8", 1)
+    b.leave_if(b.test("eq", unit, EXTENSION_FINAL), "upper")
+    remaining = b.get(left)
+    b.leave_if(b.test("eq", remaining, 0), code.dropping(Reason.EXTENSION))
+    b.set(left, b.op("sub", remaining, 1))
+    offset = b.get(code.offset)
+    header = window(code, offset, 8, code.dropping(Reason.EXTENSION))
+    following, length = b.load("i8", header), b.load("i8", header, 1)
+    place = b.op("and", b.load("i16", header, 2), socket.htons(0xFFF8))
+    is_fragment = b.test("eq", number, packet.EXT_FRAGMENT)
+    later = b.let(f"and i1 {is_fragment}, {b.test('ne', place, 0)}")
+    b.leave_if(later, code.dropping(Reason.FRAGMENT))
+    b.set(code.protocol, following)
+    step = b.op("mul", length, b.op("and", unit, 15))
+    b.set(code.offset, b.op("add", offset, b.op("add", step, 8)))
+    b.go("extension")
+
+
+def _l4(code: Code) -> None:
+    """From `l4` to `track` (or `judge`, `allow`, `error`): ports, class and event."""
+    b = code.body
+    b.label("l4")
+    protocol = b.get(code.protocol)
+    cases = {
+        packet.PROTO_TCP: "tcp",
+        packet.PROTO_UDP: "udp",
+        packet.PROTO_SCTP: "sctp",
+        packet.PROTO_ICMP: "icmp4",
+        packet.PROTO_ICMPV6: "icmp6",
+    }
+    b.switch(protocol, "generic", cases)
+    b.label("icmp4")
+    b.branch(b.test("ne", b.get(code.six), 0), "generic", "icmp")
+    b.label("icmp6")
+    b.branch(b.test("ne", b.get(code.six), 0), "icmp", "generic")
+    _tcp(code)
+    for label, kind in (("udp", ProtocolClass.UDP), ("sctp", ProtocolClass.GENERIC)):
+        b.label(label)
+        header = window(code, b.get(code.offset), packet.MIN_L4, code.dropping(Reason.SHORT))
+        b.set(code.kind, int(kind))
+        _ports(code, header)
+    b.label("generic")
+    window(code, b.get(code.offset), packet.MIN_L4, code.dropping(Reason.SHORT))
+    b.set(code.kind, int(ProtocolClass.GENERIC))
+    b.go("track")
+    _icmp(code)
+
+
+def _tcp(code: Code) -> None:
+    b = code.body
+    b.label("tcp")
+    header = window(code, b.get(code.offset), packet.MIN_TCP, code.dropping(Reason.SHORT))
+    flags = b.load("i8", header, 13)
+    b.set(code.tcp_flags, flags)
+    b.set(code.event, code.table(code.plan.fixed.tcp_events, b.op("and", flags, 31), "i8", 1))
+    b.set(code.kind, int(ProtocolClass.TCP))
+    _ports(code, header)
+
+
+def _ports(code: Code, header: str) -> None:
+    b = code.body
+    ports = []
+    for at in (0, 2):
+        raw = b.let(f"load i16, ptr {b.address(header, at)}, align 1")
+        ports.append(b.widen(b.swap(raw, "i16"), "i16"))
+    sport, dport = ports
+    store_sides(code, code.key, sport, dport, "i16", cx.KEY_LOCAL_PORT, cx.KEY_REMOTE_PORT)
+    flipped = b.test("ne", b.get(code.resumed), 0)
+    b.set(code.judged_sport, b.choose(flipped, dport, sport))
+    b.set(code.judged_dport, b.choose(flipped, sport, dport))
+    b.set(code.shown_sport, b.get(code.judged_sport))
+    b.set(code.shown_dport, b.get(code.judged_dport))
+    b.go("track")
+
+
+def _icmp(code: Code) -> None:
+    b = code.body
+    b.label("icmp")
+    header = window(code, b.get(code.offset), packet.MIN_L4, code.dropping(Reason.SHORT))
+    type_, subtype = b.load("i8", header), b.load("i8", header, 1)
+    raw = b.let(f"load i16, ptr {b.address(header, 4)}, align 1")
+    identifier = b.widen(b.swap(raw, "i16"), "i16")
+    b.set(code.icmp, 1)
+    b.set(code.kind, int(ProtocolClass.QUERY))
+    b.set(code.shown_sport, type_)
+    b.set(code.shown_dport, subtype)
+    b.set(code.judged_dport, b.op("or", b.op("shl", type_, 8), subtype))
+    index = b.op("or", b.op("shl", b.get(code.six), 8), type_)
+    entry = code.table(code.plan.fixed.icmp, b.op("and", index, 0x1FF), "i16", 2)
+    cases = {
+        int(IcmpKind.QUERY): "query",
+        int(IcmpKind.REPLY): "reply",
+        int(IcmpKind.ERROR): "error",
+        int(IcmpKind.NEIGHBOUR): "allow",
+    }
+    b.switch(b.op("and", entry, 0xFF), "icmp_other", cases)
+    b.label("icmp_other")
+    b.set(code.mode, cx.Mode.UNTRACKED)
+    b.go("judge")
+    here = int(code.direction)
+    for label, event, other in (("query", Event.PACKET, 0), ("reply", Event.REPLY, 1)):
+        b.label(label)
+        b.store("i16", identifier, code.key.name, cx.KEY_LOCAL_PORT, align=2)
+        orientation = b.op("xor", b.get(code.resumed), here ^ other)
+        b.store("i8", b.op("add", orientation, 1), code.key.name, cx.KEY_INITIATOR)
+        b.set(code.event, int(event))
+        if event is Event.REPLY:  # judged again, if at all, as the request it answers
+            b.set(code.judged_dport, b.op("and", entry, 0xFF00))
+        b.go("track")
