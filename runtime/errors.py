@@ -36,15 +36,19 @@ class NotInForce(RuntimeFault):
         self.facts = facts
 
 
-class VerifierError(RuntimeFault):
-    """The kernel's verifier refused a program: the input's fault, and before any change.
+class ObjectFault(RuntimeFault):
+    """The objects cannot be loaded as they are: the input's fault, found before any change."""
+
+    exit_code = 1
+
+
+class VerifierError(ObjectFault):
+    """The kernel's verifier refused a program.
 
     direction: "ingress" or "egress" (or a gate's name). at: `file:line` of the policy the refused code
     stems from, as far as it is known. tail: the last lines of the log. log: all of it, which the command
     line writes to a file on demand.
     """
-
-    exit_code = 1
 
     def __init__(self, direction: str, at: str, tail: tuple[str, ...], log: str) -> None:
         where = f" (code of {at})" if at else ""

@@ -1,0 +1,227 @@
+"""From a pair of objects to two loaded programs: maps, BTF, frozen sections, relocation, verification.
+
+Both programs are loaded before anything else happens: a pair of which one half does not load changes nothing
+(S23). The maps that an attachment shares between its banks (slots, flows, events) are given by name.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Final
+
+from ..pair import layout
+from ..pair.btf import BtfError, MapSpec, datasec_id, loadable, map_specs
+from ..pair.elf import ElfError
+from ..pair.layout import Config, Direction
+from ..pair.object import ObjectPair, PairObject
+from .bpf import Bpf, BpfError, Fd, MapFlag, MapShape, MapType, ProgramCode
+from .errors import CannotError, ObjectFault, RuntimeFault, cannot
+from .relocate import INSN_BYTES, debug_info, program_lines, relocated
+from .section import section_map
+from .verifier import verifier_error
+
+_SECTIONS: Final = (
+    layout.SECTION_RODATA,
+    layout.SECTION_TABLES,
+    layout.SECTION_CONFIG,
+    layout.SECTION_PROVENANCE,
+)
+_MACHINE_ERRORS: Final = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+_LOG_LEVEL: Final = 1
+_AGAIN: Final = "compile the policy again"
+
+
+def section_map_name(section: str, direction: Direction) -> str:
+    """The kernel's name of a section's map. bpftool prints the metadata of the map whose name ends so."""
+    return f"{direction.word}{section}" if section == layout.SECTION_RODATA else section
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedProgram:
+    """One loaded judge; `program` is owned. instructions: as loaded. verified: processed by the verifier."""
+
+    direction: Direction
+    program: Fd
+    instructions: int
+    verified: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPair:
+    """Both programs of a pair, and the maps they refer to by name. A context manager that closes all it owns.
+
+    maps: the shared ones (the caller's) and the ones made here.
+    """
+
+    identity: bytes
+    config: Config
+    ingress: LoadedProgram
+    egress: LoadedProgram
+    maps: Mapping[str, Fd]
+    _own: ExitStack = field(repr=False)
+
+    def side(self, direction: Direction) -> LoadedProgram:
+        return self.ingress if direction is Direction.INGRESS else self.egress
+
+    def close(self) -> None:
+        self._own.close()
+
+    def __enter__(self) -> LoadedPair:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def load_pair(
+    bpf: Bpf, pair: ObjectPair, config: Config, shared: Mapping[str, Fd] | None = None
+) -> LoadedPair:
+    """Loads both programs with the same settings, over the same maps.
+
+    shared: descriptors by map name; a map of the objects that is not among them is made new, once for both.
+    Raises VerifierError and ObjectFault (the objects' fault), CannotError (the machine's).
+    """
+    with ExitStack() as stack:
+        maps = dict(shared or {})
+        for spec in _specs(pair.ingress, pair.egress):
+            if spec.name in maps:
+                _check_shape(bpf, spec, maps[spec.name])
+            else:
+                maps[spec.name] = stack.enter_context(create_map(bpf, spec))
+        sides = []
+        for side in (pair.ingress, pair.egress):
+            loaded = load_object(bpf, side, config, maps)
+            stack.enter_context(loaded.program)
+            sides.append(loaded)
+        return LoadedPair(pair.identity, config, sides[0], sides[1], maps, stack.pop_all())
+
+
+def create_map(bpf: Bpf, spec: MapSpec) -> Fd:
+    """A new map as an object defines it; raises CannotError or ObjectFault."""
+    try:
+        shape = MapShape(
+            spec.name,
+            MapType(spec.type),
+            spec.key_size,
+            spec.value_size,
+            spec.max_entries,
+            MapFlag(spec.map_flags),
+        )
+    except ValueError:
+        raise ObjectFault(f"map {spec.name} is of a type that is not used here: {spec.type}") from None
+    try:
+        return bpf.map_create(shape)
+    except BpfError as error:
+        raise _fault(error, f"make the map {spec.name}") from None
+
+
+def load_object(bpf: Bpf, source: PairObject, config: Config, maps: Mapping[str, Fd]) -> LoadedProgram:
+    """Loads one program over maps that are all there; raises as `load_pair`."""
+    doing = f"load the {source.direction.word} program"
+    try:
+        with ExitStack() as sections_open:
+            btf = sections_open.enter_context(bpf.btf_load(loadable(source.elf)))
+            sections = {
+                name: sections_open.enter_context(_load_section(bpf, source, name, config, btf))
+                for name in _SECTIONS
+                if name in source.elf.sections and source.elf.section(name).size
+            }
+            insns = relocated(source.elf, maps, sections)
+            with ExitStack() as undo:
+                program = undo.enter_context(_load_code(bpf, source, insns, btf))
+                verified = _bind(bpf, program, sections.values())
+                undo.pop_all()
+            return LoadedProgram(source.direction, program, len(insns) // INSN_BYTES, verified)
+    except (ElfError, BtfError) as error:
+        raise ObjectFault(f"cannot {doing}: {error}", _AGAIN) from None
+    except BpfError as error:
+        raise _fault(error, doing) from None
+
+
+def _load_section(bpf: Bpf, source: PairObject, name: str, config: Config, btf: Fd) -> Fd:
+    value_type = datasec_id(source.elf, name)
+    if value_type is None:
+        raise ObjectFault(f"{source.path}: its BTF does not describe section {name}", _AGAIN)
+    data = source.elf.section(name).data
+    if name == layout.SECTION_CONFIG:
+        at = source.elf.symbol(layout.SYMBOL_CONFIG).value
+        image = config.pack()
+        data = data[:at] + image + data[at + len(image) :]
+    return section_map(bpf, section_map_name(name, source.direction), data, btf, value_type)
+
+
+def _load_code(bpf: Bpf, source: PairObject, insns: bytes, btf: Fd) -> Fd:
+    """Loads without a log first, which is faster; a refused program is verified again to have it."""
+    info = debug_info(source.elf)
+    license_ = source.elf.section(layout.SECTION_LICENSE).data.split(b"\0", 1)[0].decode("ascii", "replace")
+    code = ProgramCode(
+        layout.program_symbol(source.direction),
+        insns,
+        license_,
+        btf,
+        info.func_info,
+        info.func_rec_size,
+        info.line_info,
+        info.line_rec_size,
+    )
+    try:
+        return bpf.prog_load(code)[0]
+    except BpfError as error:
+        if error.errno in _MACHINE_ERRORS:
+            raise
+    try:
+        return bpf.prog_load(code, _LOG_LEVEL)[0]
+    except BpfError as error:
+        if error.errno in _MACHINE_ERRORS:
+            raise
+        raise verifier_error(source.direction.word, error.log, program_lines(source.elf)) from None
+
+
+def _bind(bpf: Bpf, program: Fd, sections: Iterable[Fd]) -> int:
+    """Has the program hold the sections that its code does not refer to; answers the verifier's count."""
+    info = bpf.prog_info(program)
+    if not info.btf_id:
+        raise ObjectFault(f"the kernel kept no BTF for program {info.name}", _AGAIN)
+    for map_ in sections:
+        if bpf.map_info(map_).id not in info.map_ids:
+            bpf.prog_bind_map(program, map_)
+    return info.verified
+
+
+def _specs(ingress: PairObject, egress: PairObject) -> tuple[MapSpec, ...]:
+    """The maps of both objects, one of a name; raises ObjectFault when they define one name in two ways."""
+    specs: dict[str, MapSpec] = {}
+    for source in (ingress, egress):
+        for name, spec in map_specs(source.elf).items():
+            # Ids of BTF types are each object's own.
+            plain = replace(spec, key_type=0, value_type=0)
+            if specs.setdefault(name, plain) != plain:
+                raise ObjectFault(f"the two objects define map {name} in two ways", _AGAIN)
+    return tuple(specs.values())
+
+
+def _check_shape(bpf: Bpf, spec: MapSpec, map_: Fd) -> None:
+    """Refuses to put a program over a map of another layout; capacities may differ."""
+    try:
+        info = bpf.map_info(map_)
+    except BpfError as error:
+        raise cannot(error, f"read the shape of map {spec.name}") from None
+    if (info.type, info.key_size, info.value_size) != (spec.type, spec.key_size, spec.value_size):
+        raise CannotError(
+            f"map {spec.name} (id {info.id}) in the kernel has another shape than the objects need",
+            "another version of polc made it: detach the interface and attach it again",
+        )
+
+
+def _fault(error: BpfError, doing: str) -> RuntimeFault:
+    """The machine's fault by errno, otherwise the objects' (a shape or BTF that the kernel does not take)."""
+    if error.errno in _MACHINE_ERRORS:
+        return cannot(error, doing)
+    tail = error.log.strip().splitlines()[-1:]
+    return ObjectFault(f"cannot {doing}: {'; '.join([str(error.strerror), *tail])}", _AGAIN)
