@@ -1,4 +1,4 @@
-"""What this machine can do: privilege, BPF, BTF, tcx, JIT, HZ. Found by asking the kernel, not by its version."""
+"""What this machine can do: privilege, BPF, BTF, tcx, JIT, HZ; asked of the kernel, never of its version."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def has_tcx(bpf: Bpf) -> bool | None:
 
 
 def jiffies_hz(bpf: Bpf) -> int:
-    """CONFIG_HZ, from the kernel's configuration where that can be read, else measured; raises CannotError."""
+    """CONFIG_HZ, from the configuration where it can be read, else measured; raises CannotError."""
     try:
         return _hz(bpf)[0]
     except BpfError as error:
