@@ -1,0 +1,1 @@
+"""The languages as text: Lark grammars, and the lexer that feeds YAML events to Lark."""

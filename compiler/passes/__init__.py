@@ -1,0 +1,1 @@
+"""IR to IR with the same meaning: one file a pass."""

@@ -1,0 +1,1 @@
+"""From the IR to a classifier plan: which tables there are, and how the code reads them."""

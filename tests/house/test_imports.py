@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from polc.tests.house.listing import ROOT
 
 
 def test_the_arrows_between_the_rooms_hold() -> None:

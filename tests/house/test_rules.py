@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from polc.tests.house.listing import ROOT, tracked
 
-ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES = 400
 FUNCTION_LINES = 60
 
@@ -21,20 +21,9 @@ MACHINE_PATHS = re.compile(
 PLACEHOLDERS = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
 
 
-def tracked() -> list[Path]:
-    """The files of the project: committed or about to be, that still exist."""
-    listing = subprocess.run(
-        ["git", "-c", f"safe.directory={ROOT}", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [path for name in listing.stdout.splitlines() if (path := ROOT / name).is_file()]
-
-
-def python_files() -> list[Path]:
-    return [path for path in tracked() if path.suffix == ".py"]
+def files(*suffixes: str) -> list[Path]:
+    """The project's files, those with one of the suffixes when any is given."""
+    return [ROOT / name for name in tracked() if not suffixes or name.endswith(suffixes)]
 
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -46,15 +35,15 @@ def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
 def test_no_source_file_reaches_400_lines() -> None:
     long = [
         f"{path.relative_to(ROOT)}: {count}"
-        for path in tracked()
-        if path.suffix in {".py", ".lark"} and (count := len(path.read_text().splitlines())) >= FILE_LINES
+        for path in files(".py", ".lark")
+        if (count := len(path.read_text().splitlines())) >= FILE_LINES
     ]
     assert long == []
 
 
 def test_no_function_reaches_60_lines() -> None:
     long = []
-    for path in python_files():
+    for path in files(".py"):
         for function in functions(ast.parse(path.read_text())):
             length = (function.end_lineno or function.lineno) - function.lineno + 1
             if length >= FUNCTION_LINES:
@@ -65,7 +54,7 @@ def test_no_function_reaches_60_lines() -> None:
 def test_every_file_says_its_reason_to_exist() -> None:
     silent = [
         str(path.relative_to(ROOT))
-        for path in python_files()
+        for path in files(".py")
         if not (ast.get_docstring(ast.parse(path.read_text())) or "").strip()
     ]
     assert silent == []
@@ -73,7 +62,7 @@ def test_every_file_says_its_reason_to_exist() -> None:
 
 def test_no_file_names_a_path_of_one_machine() -> None:
     found = []
-    for path in tracked():
+    for path in files():
         try:
             text = path.read_text()
         except UnicodeDecodeError:
@@ -89,7 +78,7 @@ def test_no_file_names_a_path_of_one_machine() -> None:
 def test_no_file_holds_a_placeholder() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{number}"
-        for path in python_files()
+        for path in files(".py")
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if PLACEHOLDERS.search(line)
     ]
@@ -100,7 +89,7 @@ def test_no_file_or_room_has_a_name_that_says_nothing() -> None:
     empty_names = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "managers"}
     found = [
         str(path.relative_to(ROOT))
-        for path in python_files()
+        for path in files(".py")
         if empty_names & {part.removesuffix(".py") for part in path.relative_to(ROOT).parts}
     ]
     assert found == []

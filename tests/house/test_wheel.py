@@ -6,26 +6,16 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
+from polc.tests.house.listing import ROOT, tracked
 
-ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("grammar", "pair", "compiler", "runtime", "judge", "agent", "cli")
 
 
-def tracked() -> list[str]:
-    listing = subprocess.run(
-        ["git", "-c", f"safe.directory={ROOT}", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [name for name in listing.stdout.splitlines() if (ROOT / name).is_file()]
-
-
 def belongs_in_wheel(name: str) -> bool:
+    if name.startswith("examples/"):
+        return name.endswith(".yaml")
     return name in {"__init__.py", "py.typed"} or name.startswith(tuple(f"{room}/" for room in ROOMS))
 
 
