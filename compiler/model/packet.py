@@ -66,20 +66,15 @@ class Packet:
         return self.local(direction.other)
 
     def reversed(self) -> Packet:
-        """The packet that this one answers: addresses and ports swapped, a reply's type the request's."""
-        kind = self.icmp_type
-        if self.cls is PacketClass.REPLY:
-            queries = names.QUERY_TYPES_V4 if self.version == 4 else names.QUERY_TYPES_V6
-            kind = next(query for query, reply in queries.items() if reply == kind)
-        return replace(
-            self,
-            cls=PacketClass.QUERY if self.cls is PacketClass.REPLY else self.cls,
-            source=self.destination,
-            destination=self.source,
-            sport=self.dport,
-            dport=self.sport,
-            icmp_type=kind,
+        """The packet that this one answers: addresses and ports swapped; of a reply the request (code 0)."""
+        answered = replace(
+            self, source=self.destination, destination=self.source, sport=self.dport, dport=self.sport
         )
+        if self.cls is not PacketClass.REPLY:
+            return answered
+        queries = names.QUERY_TYPES_V4 if self.version == 4 else names.QUERY_TYPES_V6
+        kind = next(query for query, reply in queries.items() if reply == self.icmp_type)
+        return replace(answered, cls=PacketClass.QUERY, icmp_type=kind, icmp_code=0)
 
 
 def parse_packet(frame: bytes, l2: int = 14, ethertype: int | None = None) -> Packet:
@@ -112,7 +107,7 @@ def _number(data: bytes, start: int, size: int) -> int:
 
 def _parse_v4(data: bytes) -> Packet:
     known = Packet(PacketClass.SHORT, version=4)
-    if not data:
+    if len(data) < _IPV4_HEADER:
         return known
     header = (data[0] & 0x0F) * 4
     if data[0] >> 4 != 4 or header < _IPV4_HEADER:
@@ -127,12 +122,10 @@ def _parse_v4(data: bytes) -> Packet:
 
 def _parse_v6(data: bytes) -> Packet:
     known = Packet(PacketClass.SHORT, version=6)
-    if not data:
+    if len(data) < _IPV6_HEADER:
         return known
     if data[0] >> 4 != 6:
         return replace(known, cls=PacketClass.MALFORMED)
-    if len(data) < _IPV6_HEADER:
-        return known
     known = replace(known, protocol=data[6], source=_number(data, 8, 16), destination=_number(data, 24, 16))
     return _walk_extensions(known, data)
 

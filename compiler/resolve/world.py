@@ -1,0 +1,208 @@
+"""The inventory as selectors see it: entities with labels and addresses, and the policies there are.
+
+Dossier §2.5 to §2.8, §4.5 and §4.6. Built once from the resources; asked for each endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from ..ir.nodes import Action, Prefix
+from ..ir.sets import merge
+from ..resources import (
+    HostEndpoint,
+    Namespace,
+    NetworkSet,
+    Pod,
+    Policy,
+    Resource,
+    WorkloadEndpoint,
+)
+from ..selector import Selector
+from ..source import Diagnostics, Span
+from . import codes
+from .duplicates import distinct, kind_of
+from .scope import (
+    LABEL_NAME,
+    LABEL_NAMESPACE,
+    PREFIX_NAMESPACE,
+    PREFIX_SERVICE_ACCOUNT,
+    endpoint_labels,
+)
+
+ORCHESTRATOR_K8S = "k8s"
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """Something a selector can select. place: its name in the source."""
+
+    kind: str
+    namespace: str
+    name: str
+    labels: Mapping[str, str]
+    prefixes: tuple[Prefix, ...]
+    place: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """An endpoint to compile for. end: what its profiles do with what no tier decided (§6.2 point 3)."""
+
+    entity: Entity
+    addresses: tuple[str, ...]
+    end: Action
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """namespaces: by name, the labels its members inherit. Policies and entities in no order that matters."""
+
+    policies: tuple[Policy, ...]
+    entities: tuple[Entity, ...]
+    workloads: tuple[Workload, ...]
+    hosts: tuple[HostEndpoint, ...]
+    host_networked: tuple[Pod, ...]
+    namespaces: Mapping[str, Mapping[str, str]]
+    _selected: dict[Selector, tuple[Prefix, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, resources: Iterable[Resource], diagnostics: Diagnostics) -> World:
+        """The world of some resources; duplicates and unsupported profiles go to the diagnostics."""
+        kept = distinct(resources, diagnostics)
+        namespaces = {
+            item.metadata.name: _namespace_labels(item.metadata.name, item.metadata.labels)
+            for item in kept
+            if isinstance(item, Namespace)
+        }
+        workloads = tuple(_workloads(kept, namespaces, diagnostics))
+        hosts = tuple(item for item in kept if isinstance(item, HostEndpoint))
+        sets = (_set_entity(item, namespaces) for item in kept if isinstance(item, NetworkSet))
+        return cls(
+            tuple(item for item in kept if isinstance(item, Policy)),
+            (*(item.entity for item in workloads), *map(_host_entity, hosts), *sets),
+            workloads,
+            hosts,
+            tuple(item for item in kept if isinstance(item, Pod) and item.host_network),
+            namespaces,
+        )
+
+    def selected(self, selector: Selector) -> tuple[Prefix, ...]:
+        """The addresses of the entities that a scoped selector selects, merged."""
+        if selector not in self._selected:
+            chosen = (item for item in self.entities if selector.matches(item.labels))
+            self._selected[selector] = merge(prefix for item in chosen for prefix in item.prefixes)
+        return self._selected[selector]
+
+    def inherited(self, namespace: str) -> Mapping[str, str]:
+        """What the namespace's profile `kns.<namespace>` gives its members, also when no file has it."""
+        return self.namespaces.get(namespace) or _namespace_labels(namespace, {})
+
+
+def network_prefix(network: IPv4Network | IPv6Network) -> Prefix:
+    return Prefix(network.version, int(network.network_address), network.prefixlen)
+
+
+def _address_prefix(address: IPv4Address | IPv6Address) -> Prefix:
+    return Prefix(address.version, int(address), address.max_prefixlen)
+
+
+def _namespace_labels(name: str, labels: Mapping[str, str]) -> dict[str, str]:
+    """§2.6: `pcns.<k>` for each label of the namespace, and its name."""
+    prefixed = {PREFIX_NAMESPACE + key: value for key, value in labels.items()}
+    return {**prefixed, PREFIX_NAMESPACE + LABEL_NAME: name}
+
+
+def _namespaced(namespace: str, namespaces: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    return namespaces.get(namespace) or _namespace_labels(namespace, {})
+
+
+def _workloads(
+    resources: Sequence[Resource], namespaces: Mapping[str, Mapping[str, str]], diagnostics: Diagnostics
+) -> Iterable[Workload]:
+    for item in resources:
+        if isinstance(item, Pod) and not item.host_network:
+            yield _pod(item, namespaces)
+        elif isinstance(item, WorkloadEndpoint) and _profiles_known(item, diagnostics):
+            yield _workload_endpoint(item, namespaces)
+
+
+def _pod(pod: Pod, namespaces: Mapping[str, Mapping[str, str]]) -> Workload:
+    """§2.7: a Pod's endpoint has the profiles `kns.<ns>` (allows all) and `ksa.<ns>.<sa>` (no rules)."""
+    meta = pod.metadata
+    inherited = {
+        PREFIX_SERVICE_ACCOUNT + LABEL_NAME: pod.service_account,
+        **_namespaced(meta.namespace, namespaces),
+    }
+    labels = endpoint_labels(meta.labels, meta.namespace, ORCHESTRATOR_K8S, pod.service_account, inherited)
+    return _workload(pod, labels, pod.addresses, Action.ALLOW)
+
+
+def _workload_endpoint(item: WorkloadEndpoint, namespaces: Mapping[str, Mapping[str, str]]) -> Workload:
+    """Labels are inherited from the profiles it names, and no profile means deny (§6.2 point 4)."""
+    meta = item.metadata
+    inherited: dict[str, str] = {}
+    if item.profiles:
+        inherited.update(_namespaced(meta.namespace, namespaces))
+    if len(item.profiles) == 2:
+        account = item.profiles[1].removeprefix(f"ksa.{meta.namespace}.")
+        inherited[PREFIX_SERVICE_ACCOUNT + LABEL_NAME] = account
+    labels = endpoint_labels(meta.labels, meta.namespace, item.orchestrator, item.service_account, inherited)
+    return _workload(item, labels, item.addresses, Action.ALLOW if item.profiles else Action.DENY)
+
+
+def _workload(
+    item: Pod | WorkloadEndpoint,
+    labels: Mapping[str, str],
+    addresses: tuple[IPv4Address | IPv6Address, ...],
+    end: Action,
+) -> Workload:
+    prefixes = tuple(map(_address_prefix, addresses))
+    meta = item.metadata
+    entity = Entity(kind_of(item), meta.namespace, meta.name, labels, prefixes, item.at)
+    return Workload(entity, tuple(map(str, addresses)), end)
+
+
+def _profiles_known(item: WorkloadEndpoint, diagnostics: Diagnostics) -> bool:
+    """Whether its profiles are those of its own namespace and service account, or there are none."""
+    namespace = item.metadata.namespace
+    match item.profiles:
+        case ():
+            known = True
+        case (first,):
+            known = first == f"kns.{namespace}"
+        case (first, second):
+            account = f"ksa.{namespace}."
+            known = first == f"kns.{namespace}" and second.startswith(account) and second != account
+        case _:
+            known = False
+    if not known:
+        diagnostics.error(
+            codes.PROFILES,
+            f"profiles {', '.join(item.profiles)} are not supported yet",
+            item.profiles_at or item.at,
+            expected=f"no profiles, or kns.{namespace}, or kns.{namespace} and ksa.{namespace}.NAME",
+        )
+    return known
+
+
+def _host_entity(item: HostEndpoint) -> Entity:
+    """§2.8: only expectedIPs are its addresses; its labels are its own."""
+    prefixes = tuple(map(_address_prefix, item.expected_ips))
+    return Entity(kind_of(item), "", item.metadata.name, item.metadata.labels, prefixes, item.at)
+
+
+def _set_entity(item: NetworkSet, namespaces: Mapping[str, Mapping[str, str]]) -> Entity:
+    """§2.5: a namespaced set has its namespace's label and inherits; a global one has its own labels."""
+    meta = item.metadata
+    labels: Mapping[str, str] = meta.labels
+    if meta.namespace:
+        labels = {
+            **_namespaced(meta.namespace, namespaces),
+            **meta.labels,
+            LABEL_NAMESPACE: meta.namespace,
+        }
+    prefixes = tuple(network_prefix(net.network) for net in item.nets)
+    return Entity(kind_of(item), meta.namespace, meta.name, labels, prefixes, item.at)
