@@ -7,7 +7,7 @@ Both programs are loaded before anything else happens: a pair of which one half 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -88,12 +88,14 @@ def load_pair(
     Raises VerifierError and ObjectFault (the objects' fault), CannotError (the machine's).
     """
     with ExitStack() as stack:
-        maps = dict(shared or {})
-        for spec in _specs(pair.ingress, pair.egress):
-            if spec.name in maps:
-                _check_shape(bpf, spec, maps[spec.name])
-            else:
-                maps[spec.name] = stack.enter_context(create_map(bpf, spec))
+        given = dict(shared or {})
+        for spec in _specs(pair):
+            if spec.name in given:
+                _check_shape(bpf, spec, given[spec.name])
+        made = create_maps(bpf, pair, given)
+        for map_ in made.values():
+            stack.enter_context(map_)
+        maps = {**given, **made}
         sides = []
         for side in (pair.ingress, pair.egress):
             loaded = load_object(bpf, side, config, maps)
@@ -102,8 +104,22 @@ def load_pair(
         return LoadedPair(pair.identity, config, sides[0], sides[1], maps, stack.pop_all())
 
 
-def create_map(bpf: Bpf, spec: MapSpec) -> Fd:
-    """A new map as an object defines it; raises CannotError or ObjectFault."""
+def create_maps(bpf: Bpf, pair: ObjectPair, without: Collection[str] = ()) -> dict[str, Fd]:
+    """New maps as the pair's objects define them, by name, those in `without` left out; the caller owns them.
+
+    Raises CannotError or ObjectFault; then none was kept.
+    """
+    with ExitStack() as undo:
+        made = {
+            spec.name: undo.enter_context(_create_map(bpf, spec))
+            for spec in _specs(pair)
+            if spec.name not in without
+        }
+        undo.pop_all()
+        return made
+
+
+def _create_map(bpf: Bpf, spec: MapSpec) -> Fd:
     try:
         shape = MapShape(
             spec.name,
@@ -194,10 +210,10 @@ def _bind(bpf: Bpf, program: Fd, sections: Iterable[Fd]) -> int:
     return info.verified
 
 
-def _specs(ingress: PairObject, egress: PairObject) -> tuple[MapSpec, ...]:
+def _specs(pair: ObjectPair) -> tuple[MapSpec, ...]:
     """The maps of both objects, one of a name; raises ObjectFault when they define one name in two ways."""
     specs: dict[str, MapSpec] = {}
-    for source in (ingress, egress):
+    for source in (pair.ingress, pair.egress):
         for name, spec in map_specs(source.elf).items():
             # Ids of BTF types are each object's own.
             plain = replace(spec, key_type=0, value_type=0)
