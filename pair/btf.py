@@ -140,6 +140,8 @@ def _offset(elf: Elf, variable: Type, section: str) -> int:
         raise BtfError(str(error)) from None
     if symbol.section != section:
         raise BtfError(f"BTF puts {variable.name} into {section}, the symbol is in {symbol.section}")
+    if symbol.value + symbol.size > elf.section(section).size:
+        raise BtfError(f"{variable.name} ends outside section {section}")
     return symbol.value
 
 

@@ -38,6 +38,7 @@ _REL: Final = struct.Struct("<QQ")
 # Section indices from here on are special: absolute, common, extended numbering.
 _RESERVED_INDEX: Final = 0xFF00
 _MAX_SECTIONS: Final = 1024
+_MAX_SIZE: Final = 0xFFFFFFFF  # BTF counts a section's bytes in 32 bits
 
 
 class ElfError(Exception):
@@ -157,6 +158,8 @@ def _section_table(data: bytes) -> list[Section]:
 def _section(data: bytes, strings: bytes, index: int, header: tuple[int, ...]) -> Section:
     name_at, kind, _flags, _address, offset, size, link, info, _align, _entry = header
     name = _string(strings, name_at)
+    if size > _MAX_SIZE:
+        raise ElfError(f"section {name} claims {size} bytes")
     if kind == SHT_NOBITS:
         return Section(name, index, offset, b"", kind, size, link, info)
     _inside(data, offset, size, f"section {name}")
