@@ -21,8 +21,6 @@ from .netns import in_private_mounts
 
 DEFAULT_ROOT: Final = Path("/sys/fs/bpf")
 ENVIRONMENT: Final = "POLC_BPFFS"
-PIN_SLOTS: Final = "slots"
-PIN_WORD: Final = "word"
 
 _OWN: Final = "polc"
 _KIND: Final = "bpf"

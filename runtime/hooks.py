@@ -7,6 +7,7 @@ the one place that maps the two (design §2).
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Final
@@ -133,19 +134,14 @@ def attach_tcx(kernel: Kernel, ifindex: int, hook: TcHook, program: Fd) -> Fd:
     return kernel.bpf.link_create(program, ifindex, hook.attach_type, AttachFlag.BEFORE)
 
 
-def attach_clsact(kernel: Kernel, ifindex: int, hook: TcHook, program: Fd, name: str) -> Filter:
+def attach_clsact(kernel: Kernel, ifindex: int, hook: TcHook, program: Fd, name: str) -> None:
     """A direct-action filter for all protocols under the smallest free preference of the hook.
 
     A preference holds filters of one protocol and belongs to whoever made it, so a free one it is, even when
-    a foreign filter at preference 1 then runs first. Returns the filter as the kernel lists it.
+    a foreign filter at preference 1 then runs first.
     """
-    before = kernel.net.filters(ifindex, hook.parent)
-    preference = smallest_free_preference(before)
+    preference = smallest_free_preference(kernel.net.filters(ifindex, hook.parent))
     kernel.net.add_bpf_filter(ifindex, hook.parent, preference, program.number, name)
-    for found in kernel.net.filters(ifindex, hook.parent):
-        if found.preference == preference and found.name == name:
-            return found
-    raise OSError(errno.ENOENT, f"the filter added at preference {preference} is not there")
 
 
 def smallest_free_preference(taken: tuple[Filter, ...]) -> int:
@@ -169,6 +165,27 @@ def remove(kernel: Kernel, ifindex: int, runner: Runner) -> None:
     except OSError:
         if runner in runners(kernel, ifindex, runner.hook):
             raise
+
+
+def remove_program(kernel: Kernel, ifindex: int, hook: TcHook, program: int) -> None:
+    """Takes a program of ours, by its id, off the hook, however often and by whichever mechanism it is on."""
+    for runner in runners(kernel, ifindex, hook):
+        if runner.program == program:
+            remove(kernel, ifindex, runner)
+
+
+def drop_own_clsact(kernel: Kernel, ifindex: int, removed: Iterable[Runner]) -> bool:
+    """Removes the clsact when a filter that was just removed says we made it, and nothing is left in it."""
+    own = any(runner.name == FILTER_NAME_OWN_CLSACT for runner in removed)
+    return own and drop_empty_clsact(kernel, ifindex)
+
+
+def drop_empty_clsact(kernel: Kernel, ifindex: int) -> bool:
+    """Removes the clsact unless a filter is in it; whether it was removed."""
+    if not kernel.net.has_clsact(ifindex) or any(_clsact_runners(kernel, ifindex, hook) for hook in TcHook):
+        return False
+    kernel.net.delete_clsact(ifindex)
+    return True
 
 
 def _detach_link(kernel: Kernel, link: int) -> None:

@@ -68,10 +68,12 @@ def test_a_clsact_gate_takes_the_smallest_free_preference_and_only_that_filter_i
             with returning(kernel.bpf, "foreign", -1) as foreign, returning(kernel.bpf, "ours", -1) as ours:
                 net.add_bpf_filter(ifindex, hook.parent, 1, foreign.number, "cali_tc_preamble")
                 net.add_bpf_filter(ifindex, hook.parent, 49152, foreign.number, "late")
-                added = hooks.attach_clsact(kernel, ifindex, hook, ours, "polc")
+                hooks.attach_clsact(kernel, ifindex, hook, ours, "polc")
                 info = kernel.bpf.prog_info(ours)
-            assert (added.preference, added.program, added.tag) == (2, info.id, info.tag)
             found = hooks.runners(kernel, ifindex, hook)
+            added = found[1].filter
+            assert added is not None
+            assert (added.preference, added.program, added.tag) == (2, info.id, info.tag)
             assert [one.name for one in found] == ["cali_tc_preamble", "polc", "late"]
             assert hooks.runners(kernel, ifindex, TcHook(1 - hook)) == ()
             hooks.remove(kernel, ifindex, found[1])

@@ -1,0 +1,170 @@
+"""`attach`: from a verified pair and an interface to a pair in force, or a refusal that changed nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ..pair.layout import SECTION_PROVENANCE, Config, ConfigFlag, Direction
+from ..pair.object import ObjectPair
+from . import bpffs, netns
+from .bpf import Bpf
+from .change import Change, Wish, decide
+from .errors import CannotError, NotInForce, cannot
+from .gate import Gates
+from .hooks import Mechanism, Mode
+from .install import Site, install, wanted_pins
+from .kernel import Kernel
+from .link_layer import header_length
+from .netlink import Link
+from .pins import Pins
+from .policy import Policy
+from .probe import has_tcx, jiffies_hz
+from .readback import read
+from .standing import Standing, judge
+from .status import InterfaceStatus, interface_status
+
+ATTACH_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AttachRequest:
+    """interface: a name in the thread's network namespace. mechanism: None = auto (tcx where there is any).
+
+    bpffs: where the bpf filesystem is; mount: mount it there when it is not. timeouts: seconds by
+    flow.Timeout, 0 = the default.
+    """
+
+    interface: str
+    bpffs: Path
+    mode: Mode = Mode.WORKLOAD
+    mechanism: Mechanism | None = None
+    mount: bool = False
+    closed: bool = False
+    refresh: bool = False
+    keep_established: bool = False
+    dry_run: bool = False
+
+
+class AttachReport(BaseModel):
+    """`polc attach --format json`. changed: whether anything was written. plan: what was (or, in a dry run,
+    would be) done, in order. notes: what else to know. status: what is in force now, read back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = ATTACH_VERSION
+    changed: bool
+    dry_run: bool
+    plan: tuple[str, ...]
+    notes: tuple[str, ...]
+    status: InterfaceStatus
+
+
+def attach(
+    kernel: Kernel, pair: ObjectPair, request: AttachRequest, gates: Gates | None = None
+) -> AttachReport:
+    """Brings the pair into force on the interface by the smallest change, and reads back what is in force.
+
+    Raises CannotError (exit 3) and ObjectFault (exit 1) with nothing changed, NotInForce (exit 4) when what
+    the kernel shows afterwards is not the pair.
+    """
+    netns.refuse_netns_exec()
+    known = gates or Gates()
+    link = _link(kernel, request.interface)
+    standing = judge(read(kernel, link, known))
+    wish = _wish(kernel.bpf, pair, request, link, standing)
+    change = decide(standing, wish, lambda: bool(has_tcx(kernel.bpf)))
+    _refuse_missing_tcx(kernel.bpf, change)
+    place = bpffs.require(request.bpffs, request.mount and not request.dry_run)
+    pins = Pins(kernel.bpf, place, netns.cookie(), link.index)
+    try:
+        wrong = _wrong_pins(pins, standing, change)
+        plan = (*change.lines(), *(f"set pin {name} right" for name in wrong))
+        notes = change.notes
+        if plan and not request.dry_run:
+            notes += install(Site(kernel, link, pins, known), standing, change, pair, wish.config)
+    except OSError as error:
+        raise cannot(error, f"attach to {link.name}") from error
+    report = AttachReport(
+        changed=bool(plan) and not request.dry_run,
+        dry_run=request.dry_run,
+        plan=plan,
+        notes=(*notes, *_stacked(place)),
+        status=interface_status(kernel, link, known),
+    )
+    return report if request.dry_run else _confirmed(report, pair)
+
+
+def _link(kernel: Kernel, name: str) -> Link:
+    try:
+        return kernel.net.link(name)
+    except OSError as error:
+        raise CannotError(
+            f"there is no interface {name} in this network namespace",
+            "see `ip link`; for another namespace give --netns NAME",
+        ) from error
+
+
+def _wish(bpf: Bpf, pair: ObjectPair, request: AttachRequest, link: Link, standing: Standing) -> Wish:
+    l2_header = header_length(link.hardware)
+    if l2_header is None:
+        raise CannotError(
+            f"{link.name} is a device of hardware type {link.hardware}, whose frames polc cannot read",
+            "attach to an Ethernet-like or a bare-IP device",
+        )
+    flags = ConfigFlag.HOST if request.mode is Mode.HOST else ConfigFlag(0)
+    if request.keep_established:
+        flags |= ConfigFlag.KEEP_ESTABLISHED
+    config = Config(l2_header=l2_header, hz=_hz(bpf, standing), flags=flags)
+    sections = [pair.side(direction).elf.section(SECTION_PROVENANCE).data for direction in Direction]
+    return Wish(
+        pair.identity.hex(),
+        (sections[0], sections[1]),
+        config,
+        request.mode,
+        request.mechanism,
+        request.refresh,
+        request.closed,
+    )
+
+
+def _hz(bpf: Bpf, standing: Standing) -> int:
+    """A running kernel's tick does not change: what is in force says it without measuring again."""
+    core = standing.core
+    known = [one.config.hz for one in core.active if isinstance(one, Policy)] if core else []
+    return known[0] if known and known[0] else jiffies_hz(bpf)
+
+
+def _refuse_missing_tcx(bpf: Bpf, change: Change) -> None:
+    if change.mechanism is Mechanism.TCX and change.missing and not has_tcx(bpf):
+        raise CannotError("this kernel has no tcx hooks", "tcx needs Linux 6.6 or newer; use --hook clsact")
+
+
+def _wrong_pins(pins: Pins, standing: Standing, change: Change) -> tuple[str, ...]:
+    """Pins to set right on an interface whose gates and maps stay as they are."""
+    if change.core is None or change.missing or change.surplus:
+        return ()
+    return pins.wrong(wanted_pins(standing))
+
+
+def _stacked(place: bpffs.Bpffs) -> tuple[str, ...]:
+    hidden = place.stacked()
+    if not hidden:
+        return ()
+    return (
+        f"{hidden} more bpf filesystem(s) are mounted at {place.root}, one over the other: pins are hidden",
+    )
+
+
+def _confirmed(report: AttachReport, pair: ObjectPair) -> AttachReport:
+    status = report.status
+    if status.in_force and status.identity == pair.identity.hex():
+        return report
+    raise NotInForce(
+        f"after attaching, {status.interface} is {status.summary}",
+        "see `polc status`; another program may be changing the same interface",
+        status.facts,
+    )

@@ -1,0 +1,97 @@
+"""`detach`: word 0, grace, gates, pins, and the clsact when we made it and nothing else is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from . import bpffs, hooks, netns
+from .bpf import Object
+from .errors import CannotError, NotInForce
+from .gate import Gates
+from .grace import Grace
+from .kernel import Kernel
+from .netlink import Link
+from .pins import NAMES, Pins
+from .readback import Core, Reading, read
+from .word import Word
+
+DETACH_VERSION: Final = 1
+
+
+class DetachReport(BaseModel):
+    """`polc detach --format json`. removed: what was taken away, in order; empty when nothing was there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = DETACH_VERSION
+    interface: str
+    removed: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.removed)
+
+
+def detach(kernel: Kernel, interface: str, root: Path, gates: Gates | None = None) -> DetachReport:
+    """Removes everything of ours from the interface, however much of it is there; a second run does nothing.
+
+    root: of the bpf filesystem. Raises CannotError with nothing changed, NotInForce when some of it could
+    not be removed.
+    """
+    netns.refuse_netns_exec()
+    try:
+        link = kernel.net.link(interface)
+    except OSError as error:
+        raise CannotError(f"there is no interface {interface} in this network namespace", "") from error
+    reading = read(kernel, link, gates)
+    place = bpffs.find(root)
+    try:
+        removed = [*_disarm(kernel, reading.cores.values()), *_remove_gates(kernel, link, reading)]
+        notes: tuple[str, ...] = (f"no bpf filesystem at {root}: pins, if any, stay where they are",)
+        if place is not None:
+            removed += _remove_pins(Pins(kernel.bpf, place, netns.cookie(), link.index))
+            notes = ()
+    except OSError as error:
+        raise NotInForce(
+            f"{interface} could not be detached wholly: {error.strerror or error}",
+            "run `polc detach` again; `polc status` shows what is left",
+        ) from error
+    return DetachReport(interface=interface, removed=tuple(removed), notes=notes)
+
+
+def _disarm(kernel: Kernel, cores: Iterable[Core]) -> list[str]:
+    """Both directions stop being enforced at once; then no packet is left inside a policy program."""
+    done = []
+    with ExitStack() as held:
+        for core in cores:
+            map_ = kernel.bpf.fd_by_id(Object.MAP, core.word) if core.value else None
+            if map_ is not None:
+                held.enter_context(map_)
+                with Word(kernel.bpf, map_, writable=True) as word:
+                    word.store(0)
+                done.append("commit word: 0, nothing is enforced any more")
+        if done:
+            Grace().wait(kernel.bpf)
+    return done
+
+
+def _remove_gates(kernel: Kernel, link: Link, reading: Reading) -> list[str]:
+    done = []
+    for gate in reading.gates:
+        hooks.remove(kernel, link.index, gate.runner)
+        done.append(f"{gate.direction.word} gate on {gate.runner.place}")
+    if hooks.drop_own_clsact(kernel, link.index, [gate.runner for gate in reading.gates]):
+        done.append("the clsact qdisc, which polc made and which is empty")
+    return done
+
+
+def _remove_pins(pins: Pins) -> list[str]:
+    done = [f"pin {pins.directory.name}/{name}" for name in NAMES if pins.drop(name)]
+    pins.prune()
+    return done

@@ -1,0 +1,294 @@
+"""Carrying out a change on one interface: everything is made and read back first, then one store.
+
+    maps → load both programs → pins → fill a bank → both gates → read back → the store → grace → settle
+
+Before the store, a failure at any step takes back every step before it. After it, the new pair is in force
+and the rest only tidies: what could not be tidied is said, and the next attach finishes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+
+from ..pair import layout
+from ..pair.layout import Config, Direction, bank_of, slot
+from ..pair.object import ObjectPair
+from . import hooks
+from .bpf import Bpf, Fd, Object
+from .change import Change
+from .errors import CannotError
+from .gate import Gates, create_slots
+from .grace import Grace
+from .hooks import FILTER_NAME, FILTER_NAME_OWN_CLSACT, Mechanism, TcHook
+from .kernel import Kernel
+from .loader import LoadedPair, load_pair
+from .netlink import Link
+from .pins import SLOTS, WORD, Pins, Target, gate_pin
+from .policy import Policy
+from .readback import read
+from .rollback import Rollback
+from .standing import Standing, judge
+from .word import Word, create_word
+
+_SHARED: Final = (layout.MAP_FLOWS, layout.MAP_EVENTS)  # state and events outlive a swap
+_ID_BYTES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where the work is done, and with what."""
+
+    kernel: Kernel
+    link: Link
+    pins: Pins
+    gates: Gates = field(default_factory=Gates)
+    grace: Grace = field(default_factory=Grace)
+
+    @property
+    def bpf(self) -> Bpf:
+        return self.kernel.bpf
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The two maps behind the gates, held open."""
+
+    slots: Fd
+    word: Fd
+    slots_id: int
+    word_id: int
+
+
+def install(
+    site: Site, standing: Standing, change: Change, pair: ObjectPair, config: Config
+) -> tuple[str, ...]:
+    """Makes the change. Returns what could not be tidied, a line each.
+
+    Raises CannotError, ObjectFault and OSError with everything taken back, NotInForce when it could not be.
+    """
+    with ExitStack() as held:
+        work = _Work(site, standing, change, held)
+        with Rollback() as undo:
+            work.prepare(pair, config, undo)
+            work.commit()
+            undo.keep()
+        return work.tidy()
+
+
+class _Work:
+    def __init__(self, site: Site, standing: Standing, change: Change, held: ExitStack) -> None:
+        self._site = site
+        self._standing = standing
+        self._change = change
+        self._held = held
+        self._pair: LoadedPair | None = None
+        self._filled: set[int] = set()
+        self._core = self._open_core()
+        self._word = Word(site.bpf, self._core.word, writable=True)
+        held.callback(self._word.close)
+
+    # --- before the store ---------------------------------------------------------------------------
+
+    def prepare(self, pair: ObjectPair, config: Config, undo: Rollback) -> None:
+        change = self._change
+        if change.generation:
+            settings = replace(config, generation=change.generation)
+            shared = {layout.MAP_SLOTS: self._core.slots, **self._shared_maps()}
+            self._pair = self._held.enter_context(load_pair(self._site.bpf, pair, settings, shared))
+        self._site.pins.put_if_wrong({SLOTS: self._core.slots, WORD: self._core.word}, undo, self._held)
+        if change.first_closed:
+            self._word.store(1)
+        if self._pair is not None:
+            if not self._at_rest():
+                self._site.grace.wait(self._site.bpf)
+            self._filled = self._banks_to_fill()
+            for bank in sorted(self._filled):
+                self._fill(bank, self._programs(), undo)
+        self._attach_gates(undo)
+        self._check()
+
+    def commit(self) -> None:
+        """The one store that puts both directions in force."""
+        if self._change.generation:
+            self._word.store(self._change.generation)
+
+    def _open_core(self) -> Core:
+        bpf, core = self._site.bpf, self._change.core
+        if core is None:
+            slots, word = create_slots(bpf), create_word(bpf)
+        else:
+            slots, word = self._by_id(Object.MAP, core.slots), self._by_id(Object.MAP, core.word)
+        for fd in (slots, word):
+            self._held.enter_context(fd)
+        return Core(slots, word, bpf.map_info(slots).id, bpf.map_info(word).id)
+
+    def _by_id(self, kind: Object, number: int) -> Fd:
+        fd = self._site.bpf.fd_by_id(kind, number)
+        if fd is None:
+            raise CannotError(f"{kind.name.lower()} {number} vanished while it was worked on", "try again")
+        return fd
+
+    def _shared_maps(self) -> dict[str, Fd]:
+        """The flow table and event ring of the pair in force, so that a swap keeps them."""
+        core = self._change.core
+        if core is None or core.value == 0:
+            return {}
+        known = next((one for one in core.active if isinstance(one, Policy)), None)
+        ids = {name: known.maps[name] for name in _SHARED if name in known.maps} if known else {}
+        return {
+            name: self._held.enter_context(self._by_id(Object.MAP, number)) for name, number in ids.items()
+        }
+
+    def _at_rest(self) -> bool:
+        """Whether no packet that read an earlier word can still be on its way to the bank to be filled."""
+        core = self._change.core
+        return core is None or (core.value != 0 and core.idle == core.active)
+
+    def _banks_to_fill(self) -> set[int]:
+        """Nothing reads either bank while the word is 0: then both are filled at once."""
+        return {0, 1} if self._word.read() == 0 else {bank_of(self._change.generation)}
+
+    def _programs(self) -> dict[Direction, Fd]:
+        """The programs that are to be in force in the end."""
+        if self._pair is not None:
+            return {direction: self._pair.side(direction).program for direction in Direction}
+        core = self._change.core
+        found = core.active if core is not None else ()
+        return {
+            direction: self._held.enter_context(self._by_id(Object.PROG, one.program))
+            for direction, one in zip(Direction, found, strict=True)
+            if one is not None
+        }
+
+    def _fill(self, bank: int, programs: dict[Direction, Fd], undo: Rollback | None = None) -> None:
+        for direction, program in programs.items():
+            key = slot(bank, direction).to_bytes(4, "little")
+            if undo is not None:
+                undo.add(f"restore slot {slot(bank, direction)}", self._restorer(key))
+            self._site.bpf.map_update(self._core.slots, key, program.number.to_bytes(4, "little"))
+
+    def _restorer(self, key: bytes) -> Callable[[], object]:
+        bpf, slots = self._site.bpf, self._core.slots
+        raw = bpf.map_lookup(slots, key, _ID_BYTES)
+        if raw is None:
+            return partial(bpf.map_delete, slots, key)
+        before = self._held.enter_context(self._by_id(Object.PROG, int.from_bytes(raw, "little")))
+        return partial(bpf.map_update, slots, key, before.number.to_bytes(4, "little"))
+
+    def _attach_gates(self, undo: Rollback) -> None:
+        for direction, hook in self._change.missing:
+            gate = self._site.gates.load(self._site.bpf, direction, self._core.slots, self._core.word)
+            with gate:
+                number = self._site.bpf.prog_info(gate).id
+                undo.add(f"remove the gate on {hook.word}", partial(self._remove_gate, hook, number))
+                if self._change.mechanism is Mechanism.TCX:
+                    self._attach_tcx(hook, gate, undo)
+                else:
+                    self._attach_clsact(hook, gate, undo)
+        for gate_kept in self._standing.gates.values():
+            runner = gate_kept.runner
+            if runner.link and gate_kept not in self._change.surplus:
+                link = self._held.enter_context(self._by_id(Object.LINK, runner.link))
+                self._site.pins.put_if_wrong({gate_pin(runner.hook): link}, undo, self._held)
+
+    def _attach_tcx(self, hook: TcHook, gate: Fd, undo: Rollback) -> None:
+        link = hooks.attach_tcx(self._site.kernel, self._site.link.index, hook, gate)
+        self._held.enter_context(link)
+        self._site.pins.put(gate_pin(hook), link, undo, self._held)
+
+    def _attach_clsact(self, hook: TcHook, gate: Fd, undo: Rollback) -> None:
+        kernel, index = self._site.kernel, self._site.link.index
+        present = [one.runner.name for one in (*self._standing.gates.values(), *self._standing.surplus)]
+        own = FILTER_NAME_OWN_CLSACT in present
+        if not kernel.net.has_clsact(index):
+            undo.add("remove the clsact", partial(hooks.drop_empty_clsact, kernel, index))
+            kernel.net.add_clsact(index)
+            own = True
+        hooks.attach_clsact(kernel, index, hook, gate, FILTER_NAME_OWN_CLSACT if own else FILTER_NAME)
+
+    def _remove_gate(self, hook: TcHook, program: int) -> None:
+        hooks.remove_program(self._site.kernel, self._site.link.index, hook, program)
+
+    def _check(self) -> None:
+        """Reads the hooks back before the store: both gates over our maps, the bank filled with our pair."""
+        site, wanted = self._site, self._change
+        reading = read(site.kernel, site.link, site.gates)
+        ours = (self._core.slots_id, self._core.word_id)
+        places = {(gate.direction, gate.runner.hook) for gate in reading.gates if gate.core == ours}
+        kept = {
+            (gate.direction, gate.runner.hook)
+            for gate in self._standing.gates.values()
+            if gate not in wanted.surplus
+        }
+        if not places >= {*wanted.missing, *kept}:
+            raise CannotError("a gate left its hook while it was being attached", "try again")
+        if self._pair is None:
+            return
+        bank = reading.cores[ours].bank(bank_of(wanted.generation))
+        for direction, found in zip(Direction, bank, strict=True):
+            if (
+                not isinstance(found, Policy)
+                or found.identity != self._pair.identity.hex()
+                or not found.is_for(direction)
+                or found.config.generation != wanted.generation
+            ):
+                raise CannotError(
+                    f"the {direction.word} program read back from the kernel is not the one loaded",
+                    "try again",
+                )
+
+    # --- after the store ------------------------------------------------------------------------------
+
+    def tidy(self) -> tuple[str, ...]:
+        """Overwrites the other bank, removes surplus gates and wrong pins. Returns what failed."""
+        steps = (
+            ("overwrite the bank that is not in force", self._settle),
+            ("remove surplus gates", self._remove_surplus),
+            ("remove stale pins", self._drop_stale_pins),
+        )
+        failures = []
+        for what, step in steps:
+            try:
+                step()
+            except (OSError, CannotError) as error:
+                failures.append(f"could not {what}: {error}")
+        return tuple(failures)
+
+    def _settle(self) -> None:
+        if not self._change.settle or self._filled == {0, 1}:
+            return
+        value = self._word.read()
+        self._site.grace.wait(self._site.bpf)
+        self._fill(1 - bank_of(value), self._programs())
+
+    def _remove_surplus(self) -> None:
+        kernel, index = self._site.kernel, self._site.link.index
+        removed = [gate.runner for gate in self._change.surplus]
+        for runner in removed:
+            hooks.remove(kernel, index, runner)
+        hooks.drop_own_clsact(kernel, index, removed)
+
+    def _drop_stale_pins(self) -> None:
+        pins = self._site.pins
+        reading = read(self._site.kernel, self._site.link, self._site.gates)
+        wanted = wanted_pins(judge(reading))
+        for name in pins.wrong(wanted):
+            if name not in wanted:
+                pins.drop(name)
+
+
+def wanted_pins(standing: Standing) -> dict[str, Target]:
+    """The pins an interface should have: slot map, word, and the links of its tcx gates."""
+    if standing.core is None:
+        return {}
+    links = {
+        gate_pin(gate.runner.hook): Target(Object.LINK, gate.runner.link)
+        for gate in standing.gates.values()
+        if gate.runner.link
+    }
+    maps = {SLOTS: Target(Object.MAP, standing.core.slots), WORD: Target(Object.MAP, standing.core.word)}
+    return {**maps, **links}

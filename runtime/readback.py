@@ -1,0 +1,153 @@
+"""What the kernel holds on one interface: hook → gate → slot map and commit word → programs → identity.
+
+The kernel is the only witness: nothing here is remembered, and no pin path, handle or preference is trusted.
+By-id reads need CAP_SYS_ADMIN.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ..pair.layout import SLOT_COUNT, Direction, bank_of, slot
+from .bpf import Fd, Object
+from .errors import cannot
+from .gate import Gates
+from .hooks import Runner, TcHook, runners
+from .kernel import Kernel
+from .netlink import Link
+from .policy import Policy, Stranger, read_policy
+
+_TRIES: Final = 64
+_WORD_BYTES: Final = 8
+_ID_BYTES: Final = 4
+
+Slot = Policy | Stranger | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A gate of ours on a hook. slots, word: the ids of the two maps behind it."""
+
+    runner: Runner
+    direction: Direction
+    slots: int
+    word: int
+
+    @property
+    def core(self) -> tuple[int, int]:
+        return self.slots, self.word
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A slot map and a commit word as gates refer to them. contents: by slot index."""
+
+    slots: int
+    word: int
+    value: int
+    contents: tuple[Slot, ...]
+
+    def at(self, bank: int, direction: Direction) -> Slot:
+        return self.contents[slot(bank, direction)]
+
+    def bank(self, bank: int) -> tuple[Slot, Slot]:
+        return self.at(bank, Direction.INGRESS), self.at(bank, Direction.EGRESS)
+
+    @property
+    def active(self) -> tuple[Slot, Slot]:
+        return self.bank(bank_of(self.value))
+
+    @property
+    def idle(self) -> tuple[Slot, Slot]:
+        return self.bank(1 - bank_of(self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One interface as read. hooks: everything that runs, in order. gates: ours among it, hook by hook."""
+
+    link: Link
+    hooks: Mapping[TcHook, tuple[Runner, ...]]
+    gates: tuple[Gate, ...]
+    cores: Mapping[tuple[int, int], Core]
+
+    def before(self, gate: Gate) -> tuple[Runner, ...]:
+        """Foreign programs and classifiers that run before the gate on its hook and can decide instead."""
+        ours = {one.runner for one in self.gates}
+        order = self.hooks[gate.runner.hook]
+        earlier = order[: order.index(gate.runner)]
+        return tuple(one for one in earlier if one not in ours and not (one.filter and one.filter.chain))
+
+
+def read(kernel: Kernel, link: Link, gates: Gates | None = None) -> Reading:
+    """Reads one interface. Raises CannotError when the kernel does not let us look: unknown is not absent."""
+    try:
+        return _read(kernel, link, gates or Gates())
+    except OSError as error:
+        if error.errno == errno.ENODEV:
+            raise
+        raise cannot(error, f"read what is attached to {link.name}") from error
+
+
+def _read(kernel: Kernel, link: Link, known: Gates) -> Reading:
+    hooks = {hook: runners(kernel, link.index, hook) for hook in TcHook}
+    found = [
+        gate
+        for hook in TcHook
+        for runner in hooks[hook]
+        if (gate := _recognised(kernel, known, runner)) is not None
+    ]
+    cores = {core: _core(kernel, *core) for core in dict.fromkeys(gate.core for gate in found)}
+    return Reading(link, hooks, tuple(found), cores)
+
+
+def _recognised(kernel: Kernel, known: Gates, runner: Runner) -> Gate | None:
+    if not runner.program or (runner.filter is not None and not runner.filter.direct):
+        return None
+    program = kernel.bpf.fd_by_id(Object.PROG, runner.program)
+    if program is None:
+        return None
+    with program:
+        gate = known.recognise(kernel.bpf, program)
+    if gate is None or not gate.genuine or gate.direction is None:
+        return None
+    return Gate(runner, gate.direction, gate.slots, gate.word)
+
+
+def _core(kernel: Kernel, slots_id: int, word_id: int) -> Core:
+    """Reads word, slots, word again; once more when the word moved or a program left meanwhile."""
+    with _map(kernel, slots_id) as slots, _map(kernel, word_id) as word:
+        for _ in range(_TRIES):
+            before = _word(kernel, word)
+            contents = [_slot(kernel, slots, index) for index in range(SLOT_COUNT)]
+            if before == _word(kernel, word) and not any(one is _GONE for one in contents):
+                return Core(slots_id, word_id, before, tuple(contents))
+    raise OSError(errno.EAGAIN, "the slots kept changing while they were read")
+
+
+def _map(kernel: Kernel, number: int) -> Fd:
+    map_ = kernel.bpf.fd_by_id(Object.MAP, number)
+    if map_ is None:
+        raise OSError(errno.EAGAIN, f"map {number} left while it was read")
+    return map_
+
+
+def _word(kernel: Kernel, word: Fd) -> int:
+    return int.from_bytes(kernel.bpf.map_lookup(word, bytes(4), _WORD_BYTES) or b"", "little")
+
+
+_GONE: Final = Stranger(0, "")  # the slot was overwritten between reading its id and opening the program
+
+
+def _slot(kernel: Kernel, slots: Fd, index: int) -> Slot:
+    raw = kernel.bpf.map_lookup(slots, index.to_bytes(4, "little"), _ID_BYTES)
+    if raw is None:
+        return None
+    program = kernel.bpf.fd_by_id(Object.PROG, int.from_bytes(raw, "little"))
+    if program is None:
+        return _GONE
+    with program:
+        return read_policy(kernel.bpf, program)
