@@ -234,7 +234,8 @@ def _land(code: Code, tier: TierPlan, position: Value, next_tier: str, name: str
         for bit, (index, action) in enumerate(tier.rules):
             b.label(cases[bit])
             with b.at(code.locations[index]):
-                b.set(code.rule, b.opaque(index))
+                # volatile: LLVM gives a line record to a store, to a constant's move it does not
+                b.do(f"store volatile i64 {index}, ptr {code.rule.name}, align 8")
                 b.go(outcome[action])
         return
     bounded = b.op("and", position, (1 << (tier.words * WORD_BITS - 1).bit_length()) - 1)

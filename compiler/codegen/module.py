@@ -89,10 +89,13 @@ def write_module(given: ModuleInput) -> str:
         (layout.SYMBOL_TABLES, len(given.plan.tables), layout.SECTION_TABLES),
         (layout.SYMBOL_CONFIG, layout.CONFIG_FORMAT.size, layout.SECTION_CONFIG),
         (layout.SYMBOL_PROVENANCE, given.provenance_size, layout.SECTION_PROVENANCE),
-        (layout.SYMBOL_NOTE, given.note_size, layout.SECTION_NOTE),
     )
     # External and not constant: LLVM would fold a constant's zeros into the code (reference notes §9).
-    lines += [_global(name, size, section, 16) for name, size, section in data]
+    for name, size, section in data:
+        node = meta.variable(name, meta.array(character, size, 8), unit, home)
+        expressions.append(node)
+        lines.append(_global(name, size, section, 16, f", !dbg !{node}"))
+    lines.append(_global(layout.SYMBOL_NOTE, given.note_size, layout.SECTION_NOTE, 16))
     text = layout.LICENSE + "\\00"
     lines.append(
         f'@_license = global [{len(layout.LICENSE) + 1} x i8] c"{text}", '

@@ -138,5 +138,7 @@ class TestRunner:
         request = self._request
         ctypes.memmove(self._data, frame, len(frame))
         request.prog_fd, request.data_size_in, request.repeat = self._prog.number, len(frame), repeat
+        # the kernel writes the sizes back, and would take them as limits of the next run
+        request.data_size_out = request.ctx_size_out = 0
         self._bpf.call(Command.PROG_TEST_RUN, request)
         return RunResult(ctypes.c_int32(request.retval).value, request.duration)

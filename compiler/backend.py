@@ -1,0 +1,169 @@
+"""From one endpoint's resolved policy to its sealed pair: passes, plan, code, seal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..pair.elf import read_elf
+from ..pair.identity import identity
+from ..pair.layout import SECTION_PROGRAM, Direction
+from ..pair.note import Note, note_size
+from ..pair.provenance import ProvenanceTable, RuleProvenance, encode
+from .codegen.emit import EMITTER, Emitted
+from .codegen.module import ModuleInput, Place, write_module
+from .ir.nodes import Program
+from .ir.text import dump as dump_ir
+from .passes import run_passes
+from .plan.build import build
+from .plan.plan import JudgePlan, Plan
+from .plan.plan import dump as dump_plan
+from .resolve.resolved import Provenance, Resolved
+from .seal import RawParts, seal
+from .source import Diagnostic, Source, Span
+
+INSTRUCTION_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionReport:
+    """rules: deciding and Log rules after the passes; instructions: of 8 bytes; table_bytes."""
+
+    rules: int
+    instructions: int
+    table_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPair:
+    """One endpoint's pair. texts: by `--emit` word and direction (`ir` has one text for both).
+
+    warnings: what resolving this endpoint found.
+    """
+
+    name: str
+    endpoint: str
+    identity: bytes
+    ingress: bytes
+    egress: bytes
+    resolved: Resolved
+    program: Program
+    report: Mapping[Direction, DirectionReport]
+    texts: Mapping[tuple[str, Direction | None], str] = field(default_factory=dict)
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+def build_pair(sources: Sequence[Source], resolved: Resolved, emit: frozenset[str] = frozenset()) -> CompiledPair:
+    """The pair of a resolved endpoint. sources: every file that was read, for its digests and quoted lines.
+    emit: words of `ir`, `plan`, `llvm`, `asm`. Raises PlanLimitError."""
+    program = run_passes(resolved.program)
+    plan = build(program)
+    parts, modules, emitted = {}, {}, {}
+    for direction in Direction:
+        provenance = encode(_provenance_table(sources, resolved, direction))
+        modules[direction] = write_module(_module_input(sources, resolved, plan.judge(direction), provenance))
+        emitted[direction] = EMITTER.emit(modules[direction], assembly="asm" in emit)
+        note = Note(
+            meaning=plan.meaning(),
+            direction=direction,
+            endpoint=resolved.endpoint,
+            addresses=resolved.addresses,
+        )
+        tables = plan.judge(direction).tables
+        parts[direction] = RawParts(emitted[direction].data, tables, provenance, note)
+    sealed = seal(parts)
+    return CompiledPair(
+        name=resolved.name,
+        endpoint=resolved.endpoint,
+        identity=identity(*(read_elf(sealed[direction]) for direction in Direction)),
+        ingress=sealed[Direction.INGRESS],
+        egress=sealed[Direction.EGRESS],
+        resolved=resolved,
+        program=program,
+        report={d: _report(plan.judge(d), emitted[d].data) for d in Direction},
+        texts=_texts(resolved, plan, modules, emitted, emit),
+    )
+
+
+def _texts(
+    resolved: Resolved,
+    plan: Plan,
+    modules: Mapping[Direction, str],
+    emitted: Mapping[Direction, Emitted],
+    emit: frozenset[str],
+) -> dict[tuple[str, Direction | None], str]:
+    texts: dict[tuple[str, Direction | None], str] = {}
+    if "ir" in emit:
+        texts["ir", None] = dump_ir(resolved.program)
+    for direction in Direction:
+        made = {
+            "plan": dump_plan(plan.judge(direction)),
+            "llvm": modules[direction],
+            "asm": emitted[direction].assembly,
+        }
+        texts.update({(word, direction): text for word, text in made.items() if word in emit})
+    return texts
+
+
+def _report(judge: JudgePlan, data: bytes) -> DirectionReport:
+    rules = sum(len(tier.rules) + len(tier.logs) for tier in judge.tiers)
+    code = len(read_elf(data).section(SECTION_PROGRAM).data)
+    return DirectionReport(rules, code // INSTRUCTION_BYTES, len(judge.tables))
+
+
+# --- places -------------------------------------------------------------------------------------------
+
+
+def _home(sources: Sequence[Source], resolved: Resolved, direction: Direction) -> Span:
+    """The place for code that belongs to no rule: the end's, else any rule's, else the first file's start."""
+    for item in reversed(resolved.provenance[direction]):
+        if item.span is not None:
+            return item.span
+    first = sources[0].path
+    return Span(first, 1, 1, 1, 1)
+
+
+def _module_input(
+    sources: Sequence[Source], resolved: Resolved, judge: JudgePlan, provenance: bytes
+) -> ModuleInput:
+    home = _home(sources, resolved, judge.direction)
+    spans = [item.span or home for item in resolved.provenance[judge.direction]]
+    used = {span.file for span in [home, *spans]}
+    return ModuleInput(
+        plan=judge,
+        texts={source.path: source.text for source in sources if source.path in used},
+        places=[Place(span.file, span.line, span.column) for span in spans],
+        home=Place(home.file, home.line, home.column),
+        provenance_size=len(provenance),
+        note_size=note_size(resolved.endpoint, resolved.addresses),
+    )
+
+
+def _provenance_table(sources: Sequence[Source], resolved: Resolved, direction: Direction) -> ProvenanceTable:
+    items = resolved.provenance[direction]
+    used = {item.span.file for item in items if item.span}
+    lines = {source.path: source.text.split("\n") for source in sources if source.path in used}
+    return ProvenanceTable(
+        endpoint=resolved.endpoint,
+        direction=direction,
+        sources={source.path: source.digest for source in sources},
+        rules=tuple(_rule(index, item, lines) for index, item in enumerate(items)),
+    )
+
+
+def _rule(index: int, item: Provenance, lines: Mapping[str, Sequence[str]]) -> RuleProvenance:
+    span = item.span
+    return RuleProvenance(
+        index=index,
+        key=item.key,
+        what=item.what,
+        file=span.file if span else "",
+        line=span.line if span else 0,
+        column=span.column if span else 0,
+        policy=item.policy,
+        number=item.number,
+        action=item.action,
+        annotations=item.annotations,
+        text=lines[span.file][span.line - 1].strip() if span else "",
+    )

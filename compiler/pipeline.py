@@ -1,0 +1,95 @@
+"""The way from files to a sealed pair: every stage in order, stopping after the first that finds errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from .backend import CompiledPair, build_pair
+from .parse import parse
+from .plan.build import PlanLimitError
+from .reading import read_sources
+from .resolve import EndpointRef, Resolved, World, inventory, resolve_endpoint, resolve_labels
+from .resolve import endpoints as endpoints_of
+from .source import CompileError, Diagnostic, Diagnostics, Source
+
+LIMIT: Final = "POLC-E0601"
+NO_ENDPOINT: Final = "POLC-E0602"
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What the files hold. warnings: findings that are no errors."""
+
+    sources: tuple[Source, ...]
+    world: World
+    warnings: tuple[Diagnostic, ...]
+
+
+def load(paths: Sequence[str]) -> Inventory:
+    """Reads and parses every file. Raises CompileError with all findings."""
+    diagnostics = Diagnostics()
+    sources = read_sources(paths, diagnostics)
+    return load_sources(sources, diagnostics)
+
+
+def load_sources(sources: Sequence[Source], diagnostics: Diagnostics | None = None) -> Inventory:
+    """The same from texts already at hand."""
+    found = diagnostics if diagnostics is not None else Diagnostics()
+    resources = parse(sources, found)
+    world = inventory(resources, found)
+    if found.failed:
+        raise CompileError(found, sources)
+    return Inventory(tuple(sources), world, tuple(found))
+
+
+def endpoints(given: Inventory) -> tuple[EndpointRef, ...]:
+    """Every endpoint of the inventory that can be compiled for. Raises CompileError when there is none, or
+    when two would have one name."""
+    refs = endpoints_of(given.world)
+    diagnostics = Diagnostics()
+    if not refs:
+        diagnostics.error(
+            NO_ENDPOINT,
+            "the files hold no Pod and no WorkloadEndpoint to compile for",
+            None,
+            hint="add the inventory's files, or compile for labels: --labels app=web",
+        )
+    names = [f"{ref.namespace}.{ref.name}" for ref in refs]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        diagnostics.error(NO_ENDPOINT, f"two endpoints would both be written as {name}", None)
+    if diagnostics.failed:
+        raise CompileError(diagnostics, given.sources)
+    return refs
+
+
+def compile_endpoint(
+    given: Inventory, namespace: str, name: str, kind: str = "", *, emit: Iterable[str] = ()
+) -> CompiledPair:
+    """The pair of a named endpoint. emit: words of `ir`, `plan`, `llvm`, `asm`. Raises CompileError."""
+    diagnostics = Diagnostics()
+    resolved = resolve_endpoint(given.world, EndpointRef(namespace, name, kind), diagnostics)
+    return _compile(given, resolved, diagnostics, frozenset(emit))
+
+
+def compile_labels(
+    given: Inventory, labels: Mapping[str, str], namespace: str | None = None, *, emit: Iterable[str] = ()
+) -> CompiledPair:
+    """The pair for any Pod of these labels. Raises CompileError."""
+    diagnostics = Diagnostics()
+    resolved = resolve_labels(given.world, labels, namespace, diagnostics)
+    return _compile(given, resolved, diagnostics, frozenset(emit))
+
+
+def _compile(
+    given: Inventory, resolved: Resolved | None, diagnostics: Diagnostics, emit: frozenset[str]
+) -> CompiledPair:
+    if resolved is None or diagnostics.failed:
+        raise CompileError(diagnostics, given.sources)
+    try:
+        pair = build_pair(given.sources, resolved, emit)
+    except PlanLimitError as error:
+        diagnostics.error(LIMIT, str(error), None, hint="split the policy, or merge rules and sets")
+        raise CompileError(diagnostics, given.sources) from error
+    return replace(pair, warnings=tuple(diagnostics))
