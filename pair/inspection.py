@@ -115,11 +115,9 @@ def _owners(item: PairObject, total: int) -> Counter[int | None]:
     """Instructions by rule index; None owns what the line table gives to no rule's place."""
     exact, by_line = _places(item.provenance.rules)
     lines = line_table(item.elf)
-    owners: Counter[int | None] = Counter()
-    if lines:
-        owners[None] += min(lines[0].insn, total)
-    else:
-        owners[None] += total
+    if not lines:
+        return Counter({None: total})
+    owners: Counter[int | None] = Counter({None: min(lines[0].insn, total)})
     ends = [line.insn for line in lines[1:]] + [total]
     for line, end in zip(lines, ends, strict=True):
         owner = exact.get((line.file, line.line, line.column), by_line.get((line.file, line.line)))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 
 from polc.pair.btf import line_table
 from polc.pair.elf import read_elf
 from polc.pair.inspection import Inspection, inspect_object
-from polc.tests.pair.pairs import ADDRESSES, ENDPOINT, PLAIN, TABLES, pair_of
+from polc.pair.object import read_object
+from polc.tests.pair.pairs import ADDRESSES, ENDPOINT, PLAIN, TABLES, pair_of, resealed, sealed
 
 
 def test_an_inspection_repeats_the_objects_claims() -> None:
@@ -45,3 +47,15 @@ def test_rules_at_one_place_share_their_instructions() -> None:
 def test_an_inspection_reads_back_from_json() -> None:
     shown = inspect_object(pair_of().ingress)
     assert Inspection.model_validate_json(shown.model_dump_json()) == shown
+
+
+def test_an_object_without_line_records_has_only_shared_instructions() -> None:
+    ingress, _ = sealed()
+    info = read_elf(ingress).section(".BTF.ext")
+    (lines,) = struct.unpack_from("<I", info.data, 16)
+    header = struct.unpack_from("<I", info.data, 4)[0]
+    # The name of the section that the line records are about becomes the empty string.
+    nameless = resealed(ingress, info.offset + header + lines + 4, bytes(4))
+    shown = inspect_object(read_object(nameless))
+    assert shown.shared == shown.instructions > 0
+    assert [rule.instructions for rule in shown.rules] == [0, 0]
