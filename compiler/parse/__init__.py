@@ -1,1 +1,6 @@
-"""From sources to resources: every value typed once, with its place; all findings are collected."""
+"""Text to resources: YAML through the grammar, then every field typed and checked (dossier §1–§3, §5)."""
+
+from .documents import parse
+from .selector import SelectorError, selector
+
+__all__ = ["SelectorError", "parse", "selector"]

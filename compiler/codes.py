@@ -1,0 +1,75 @@
+"""The stable codes of the front's findings; docs/errors.md explains each. A code never changes meaning."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Reading files
+UNREADABLE: Final = "POLC-E0001"
+NOT_UTF8: Final = "POLC-E0002"
+TOO_LARGE: Final = "POLC-E0003"
+BAD_CHARACTER: Final = "POLC-E0004"
+NOTHING_TO_READ: Final = "POLC-E0005"
+
+# YAML
+SYNTAX: Final = "POLC-E0101"
+DUPLICATE_KEY: Final = "POLC-E0102"
+DEPTH: Final = "POLC-E0103"
+ALIAS: Final = "POLC-E0104"
+EXPANSION: Final = "POLC-E0105"
+MERGE_KEY: Final = "POLC-E0106"
+TAG: Final = "POLC-E0107"
+KEY: Final = "POLC-E0108"
+SIZE: Final = "POLC-E0109"
+GIVEN_UP: Final = "POLC-E0110"
+
+# Documents and fields
+NOT_A_RESOURCE: Final = "POLC-E0201"
+MISSING: Final = "POLC-E0202"
+UNKNOWN_KIND: Final = "POLC-E0203"
+UNSUPPORTED_KIND: Final = "POLC-E0204"
+UNSUPPORTED_FIELD: Final = "POLC-E0205"
+UNKNOWN_KEY: Final = "POLC-E0206"
+WRONG_TYPE: Final = "POLC-E0207"
+UNKNOWN_WORD: Final = "POLC-E0208"
+OUT_OF_RANGE: Final = "POLC-E0209"
+DUPLICATE_RESOURCE: Final = "POLC-E0210"
+DUPLICATE_ITEM: Final = "POLC-E0211"
+TOO_MANY: Final = "POLC-E0212"
+
+# Metadata
+NAME: Final = "POLC-E0301"
+NAMESPACE: Final = "POLC-E0302"
+LABEL: Final = "POLC-E0303"
+ANNOTATION: Final = "POLC-E0304"
+RESERVED_LABEL: Final = "POLC-E0305"
+
+# Addresses
+ADDRESS: Final = "POLC-E0401"
+HOST_BITS: Final = "POLC-E0402"
+BARE_ADDRESS: Final = "POLC-E0403"
+MIXED_FAMILIES: Final = "POLC-E0404"
+VERSION_MISMATCH: Final = "POLC-E0405"
+CATCH_ALL: Final = "POLC-E0406"
+NOT_ONE_ADDRESS: Final = "POLC-E0407"
+
+# Rules
+PORT: Final = "POLC-E0501"
+PORT_RANGE: Final = "POLC-E0502"
+PORT_PROTOCOL: Final = "POLC-E0503"
+PROTOCOL: Final = "POLC-E0504"
+ICMP_PROTOCOL: Final = "POLC-E0505"
+ICMP_CODE: Final = "POLC-E0506"
+PROTOCOL_VERSION: Final = "POLC-E0507"
+ENDPOINT_ADDRESS: Final = "POLC-E0508"
+
+# Selectors
+SELECTOR: Final = "POLC-E0601"
+SELECTOR_GLOBAL: Final = "POLC-E0602"
+SELECTOR_LENGTH: Final = "POLC-E0603"
+
+# Warnings
+EMPTY_RULES: Final = "POLC-W0001"
+IGNORED_RULES: Final = "POLC-W0002"
+ONE_FAMILY: Final = "POLC-W0003"
+REWRITTEN_ALL: Final = "POLC-W0004"

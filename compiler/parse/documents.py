@@ -1,0 +1,163 @@
+"""Sources to resources: each document is dispatched on its apiVersion and kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from ...grammar.documents import read_documents
+from ...grammar.nodes import Fault, FaultKind, Mapping, Node, Scalar
+from ...grammar.nodes import Sequence as Items
+from .. import codes
+from ..resources import Resource
+from ..source import Diagnostics, Source, Span
+from .fields import Place, Shape, is_null, kind_of, missing, read_mapping, read_text
+from .kinds import CALICO, CALICO_KINDS, KUBERNETES, KUBERNETES_KINDS, find_reader
+from .near import listed
+
+FAULT_CODES: Final = {
+    FaultKind.SYNTAX: codes.SYNTAX,
+    FaultKind.DUPLICATE_KEY: codes.DUPLICATE_KEY,
+    FaultKind.DEPTH: codes.DEPTH,
+    FaultKind.ALIAS: codes.ALIAS,
+    FaultKind.EXPANSION: codes.EXPANSION,
+    FaultKind.MERGE_KEY: codes.MERGE_KEY,
+    FaultKind.TAG: codes.TAG,
+    FaultKind.KEY: codes.KEY,
+    FaultKind.SIZE: codes.SIZE,
+    FaultKind.GIVEN_UP: codes.GIVEN_UP,
+}
+
+MAX_BAD_CHARACTERS: Final = 10
+# What YAML 1.1 §5.1 and libyaml take, less the byte order mark, which has no place inside a text.
+_BAD_CHARACTER = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+
+_RESOURCE = Shape.of("a resource", "apiVersion kind metadata spec status")
+_LIST = Shape.of("a List", "apiVersion kind items", ignored="metadata")
+
+
+def parse(sources: Sequence[Source], diagnostics: Diagnostics) -> tuple[Resource, ...]:
+    """Every resource of the sources that could be read, in order; every fault found goes to `diagnostics`.
+
+    A broken document, or file, does not keep the following ones from being read. A second resource of the
+    same kind, namespace and name is an error. Pure: it reads no file.
+    """
+    resources: list[Resource] = []
+    first: dict[tuple[str, str, str], Resource] = {}
+    for source in sources:
+        for resource in _parse_source(source, diagnostics):
+            key = (_kind(resource), resource.metadata.namespace, resource.metadata.name)
+            if key in first:
+                kind, namespace, name = key
+                full = f"{namespace}/{name}" if namespace else name
+                message = f"the {kind} `{full}` is given twice: first at {first[key].at}"
+                diagnostics.error(codes.DUPLICATE_RESOURCE, message, resource.at, hint="keep one of the two")
+                continue
+            first[key] = resource
+            resources.append(resource)
+    return tuple(resources)
+
+
+def _kind(resource: Resource) -> str:
+    kind: str = getattr(resource, "kind", type(resource).__name__)
+    return kind
+
+
+def _parse_source(source: Source, diagnostics: Diagnostics) -> list[Resource]:
+    text = _printable(source, diagnostics)
+    place = Place(source.path, text, diagnostics)
+    resources: list[Resource] = []
+    for document in read_documents(text):
+        for fault in document.faults:
+            _report(place, fault)
+        if document.root is not None and not _nothing(document.root):
+            resources.extend(_read_resource(place, document.root))
+    return resources
+
+
+def _printable(source: Source, diagnostics: Diagnostics) -> str:
+    """The text with the characters that YAML forbids replaced, so that the rest can still be checked."""
+    bad = list(_bad_places(source.text))
+    for count, (index, char) in enumerate(bad):
+        start = source.text.rfind("\n", 0, index) + 1
+        line, column = source.text.count("\n", 0, start) + 1, index - start + 1
+        what = "a NUL byte" if char == "\0" else f"the character U+{ord(char):04X}"
+        more = " (and more: no others are shown)" if count + 1 == MAX_BAD_CHARACTERS else ""
+        message = f"{what} cannot stand in YAML{more}"
+        diagnostics.error(codes.BAD_CHARACTER, message, Span(source.path, line, column, line, column + 1))
+    return _BAD_CHARACTER.sub("\ufffd", source.text) if bad else source.text
+
+
+def _bad_places(text: str) -> list[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+    for match in _BAD_CHARACTER.finditer(text):
+        found.append((match.start(), match[0]))
+        if len(found) == MAX_BAD_CHARACTERS:
+            break
+    return found
+
+
+def _report(place: Place, fault: Fault) -> None:
+    span = Span(place.file, fault.line, fault.column, fault.line, fault.column + max(fault.width, 1))
+    place.diagnostics.error(
+        FAULT_CODES[fault.kind], fault.message, span, expected=fault.expected, hint=fault.hint
+    )
+
+
+def _nothing(root: Node) -> bool:
+    """An empty document, as an extra `---` makes one."""
+    return isinstance(root, Scalar) and root.null
+
+
+def _read_resource(place: Place, root: Node) -> list[Resource]:
+    if not isinstance(root, Mapping):
+        message = f"a document is a mapping with `apiVersion` and `kind`, not {kind_of(root)}"
+        place.error(codes.NOT_A_RESOURCE, message, root)
+        return []
+    version = _word(place, root, "apiVersion")
+    kind = _word(place, root, "kind")
+    if kind == "List" and version in (None, KUBERNETES):
+        return _read_list(place, root)
+    if version is None and "apiVersion" not in root.entries:
+        hint = f"`{CALICO[0]}` has a {kind}" if kind in CALICO_KINDS else ""
+        missing(place, _first_key(root), "this document has no `apiVersion`", hint)
+    if kind is None and "kind" not in root.entries:
+        known = CALICO_KINDS if version in CALICO else KUBERNETES_KINDS if version == KUBERNETES else {}
+        missing(
+            place, _first_key(root), "this document has no `kind`", f"one of {listed(known)}" if known else ""
+        )
+    reader = find_reader(place, root, version, kind)
+    if reader is None:
+        return []
+    read_mapping(place, root, _RESOURCE)
+    resource = reader(place, root)
+    return [] if resource is None else [resource]
+
+
+def _first_key(root: Mapping) -> Node:
+    return next((key for key, _ in root.entries.values()), root)
+
+
+def _word(place: Place, root: Mapping, name: str) -> str | None:
+    entry = root.entries.get(name)
+    if entry is None:
+        return None
+    if is_null(entry[1]):
+        missing(place, entry[0], f"the `{name}` of this document is empty")
+        return None
+    return read_text(place, entry[1], f"`{name}`")
+
+
+def _read_list(place: Place, root: Mapping) -> list[Resource]:
+    """A Kubernetes List: its items are documents."""
+    values = read_mapping(place, root, _LIST) or {}
+    items = values.get("items")
+    if items is None:
+        return []
+    if not isinstance(items, Items):
+        place.error(codes.WRONG_TYPE, f"the `items` of a List are a list, not {kind_of(items)}", items)
+        return []
+    return [resource for item in items.items for resource in _read_resource(place, item)]

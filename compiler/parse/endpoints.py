@@ -1,0 +1,200 @@
+"""HostEndpoint and WorkloadEndpoint (dossier §2.7, §2.8)."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from ...grammar.nodes import Mapping, Node
+from .. import codes
+from ..resources import HostEndpoint, WorkloadEndpoint
+from .addresses import Address, read_address, read_single_net
+from .fields import (
+    Place,
+    Shape,
+    Unsupported,
+    is_empty,
+    missing,
+    read_integer,
+    read_list,
+    read_mapping,
+    read_set,
+    read_text,
+    unsupported,
+)
+from .metadata import SUBDOMAIN_RULE, NameRule, read_metadata, read_name
+from .ports import PORT_PROTOCOLS, read_protocol
+
+ALLOW_ALL_PROFILE: Final = "projectcalico-default-allow"
+
+_INTERFACE = re.compile(r"\*|[a-zA-Z0-9_.-]{1,15}")
+_CONTAINER = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
+_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}")
+_PORT_NAME: Final = NameRule(
+    re.compile(r"(?=.*[a-z])[a-z0-9](?:-?[a-z0-9])*"), 15, "lower case letters, digits and `-`, with a letter"
+)
+
+HOST = Shape.of("the spec of a HostEndpoint", "node interfaceName expectedIPs profiles ports")
+WORKLOAD = Shape.of(
+    "the spec of a WorkloadEndpoint",
+    "orchestrator workload node containerID pod endpoint serviceAccountName ipNetworks ipv4Gateway "
+    "ipv6Gateway profiles interfaceName mac ports",
+    {
+        "ipNATs": Unsupported(is_empty),
+        "allowSpoofedSourcePrefixes": Unsupported(is_empty),
+        "qosControls": Unsupported(is_empty),
+    },
+)
+_HOST_PORT = Shape.of("a port of a HostEndpoint", "name protocol port")
+_WORKLOAD_PORT = Shape.of("a port of a WorkloadEndpoint", "name protocol port hostPort hostIP")
+
+
+def read_host_endpoint(place: Place, document: Mapping) -> HostEndpoint | None:
+    metadata = read_metadata(place, document, "HostEndpoint", SUBDOMAIN_RULE, namespaced=False)
+    spec = _spec(place, document, "HostEndpoint", HOST)
+    if spec is None:
+        return None
+    node, values = spec
+    addresses: list[Address] = []
+    if "expectedIPs" in values:
+        for item in read_set(place, values["expectedIPs"], "`expectedIPs`"):
+            address = read_address(place, item, "an item of `expectedIPs`")
+            if address is not None:
+                addresses.append(address)
+    interface = _text(
+        place, values.get("interfaceName"), "an interfaceName", _INTERFACE, "up to 15 characters, or `*`"
+    )
+    name = _text(place, values.get("node"), "a node")
+    if not name:
+        missing(place, node, "this HostEndpoint has no `node`")
+    if not interface and "expectedIPs" not in values:
+        message = "this HostEndpoint has neither `interfaceName` nor `expectedIPs`"
+        place.error(codes.ENDPOINT_ADDRESS, message, node, expected="at least one of the two")
+    for item in _items(place, values, "profiles"):
+        profile = read_name(place, item, "a profile", SUBDOMAIN_RULE)
+        if profile is not None and profile != ALLOW_ALL_PROFILE:
+            unsupported(place, item, f"the profile `{profile}` of a HostEndpoint")
+    for item in _items(place, values, "ports"):
+        _check_port(place, item, _HOST_PORT)
+    if metadata is None:
+        return None
+    return HostEndpoint(
+        at=metadata.at,
+        metadata=metadata,
+        node=name,
+        interface_name=interface,
+        expected_ips=tuple(addresses),
+    )
+
+
+def read_workload_endpoint(place: Place, document: Mapping) -> WorkloadEndpoint | None:
+    metadata = read_metadata(place, document, "WorkloadEndpoint", SUBDOMAIN_RULE, namespaced=True)
+    spec = _spec(place, document, "WorkloadEndpoint", WORKLOAD)
+    if spec is None:
+        return None
+    node, values = spec
+
+    def name(field: str) -> str:
+        value = values.get(field)
+        if value is None or is_empty(value):
+            return ""
+        return read_name(place, value, f"`{field}`", SUBDOMAIN_RULE) or ""
+
+    interface = _text(
+        place, values.get("interfaceName"), "an interfaceName", _INTERFACE, "up to 15 characters"
+    )
+    if "interfaceName" not in values:
+        missing(place, node, "this WorkloadEndpoint has no `interfaceName`")
+    _text(place, values.get("containerID"), "a containerID", _CONTAINER, "letters, digits and inner `-`")
+    _text(place, values.get("mac"), "a MAC address", _MAC, "six bytes such as `ee:ee:ee:ee:ee:ee`")
+    _check_gateways(place, values)
+    for item in _items(place, values, "ports"):
+        _check_port(place, item, _WORKLOAD_PORT)
+    networks = _items(place, values, "ipNetworks")
+    addresses = [read_single_net(place, item, "an item of `ipNetworks`") for item in networks]
+    names = _items(place, values, "profiles")
+    profiles = [read_name(place, item, "a profile", SUBDOMAIN_RULE) for item in names]
+    fields = {
+        field: name(field)
+        for field in ("orchestrator", "workload", "node", "pod", "endpoint", "serviceAccountName")
+    }
+    if metadata is None:
+        return None
+    return WorkloadEndpoint(
+        at=metadata.at,
+        metadata=metadata,
+        orchestrator=fields["orchestrator"],
+        workload=fields["workload"],
+        node=fields["node"],
+        pod=fields["pod"],
+        endpoint=fields["endpoint"],
+        service_account=fields["serviceAccountName"],
+        interface_name=interface,
+        addresses=tuple(address for address in addresses if address is not None),
+        profiles=tuple(profile for profile in profiles if profile is not None),
+        profiles_at=place.span(values["profiles"]) if "profiles" in values else None,
+    )
+
+
+def _spec(place: Place, document: Mapping, kind: str, shape: Shape) -> tuple[Node, dict[str, Node]] | None:
+    """The key of `spec` to point at, and its fields."""
+    entry = document.entries.get("spec")
+    if entry is None or is_empty(entry[1]):
+        missing(place, entry[0] if entry else document, f"this {kind} has no `spec`")
+        return None
+    values = read_mapping(place, entry[1], shape)
+    return None if values is None else (entry[0], values)
+
+
+def _text(
+    place: Place, node: Node | None, what: str, pattern: re.Pattern[str] | None = None, expected: str = ""
+) -> str:
+    """A text that matches a pattern; empty when absent or wrong."""
+    text = None if node is None else read_text(place, node, what)
+    if text is None or node is None:
+        return ""
+    if pattern is not None and (len(text) > 253 or not pattern.fullmatch(text)):
+        place.error(codes.NAME, f"{what} cannot be `{text[:60]}`", node, expected=expected)
+        return ""
+    return text
+
+
+def _items(place: Place, values: dict[str, Node], field: str) -> list[Node]:
+    return read_list(place, values[field], f"`{field}`") if field in values else []
+
+
+def _check_gateways(place: Place, values: dict[str, Node]) -> None:
+    for field, version in (("ipv4Gateway", 4), ("ipv6Gateway", 6)):
+        node = values.get(field)
+        if node is None or is_empty(node):
+            continue
+        address = read_address(place, node, f"`{field}`")
+        if address is not None and address.version != version:
+            place.error(codes.VERSION_MISMATCH, f"`{field}` is an IPv{version} address, not {address}", node)
+
+
+def _check_port(place: Place, node: Node, shape: Shape) -> None:
+    """A named port: checked, and without effect, since rules cannot name it yet."""
+    values = read_mapping(place, node, shape)
+    if values is None:
+        return
+    host_port = 0
+    if "hostPort" in values:
+        host_port = read_integer(place, values["hostPort"], "a host port", 0, 65535) or 0
+    if "hostIP" in values and not is_empty(values["hostIP"]):
+        read_single_net(place, values["hostIP"], "a host address")
+    if "port" in values:
+        read_integer(place, values["port"], "a port", 1, 65535)
+    else:
+        missing(place, node, f"{shape.what} has no `port`")
+    if "name" in values and not is_empty(values["name"]):
+        read_name(place, values["name"], "the name of a port", _PORT_NAME)
+    elif not host_port:
+        missing(place, node, f"{shape.what} has no `name`")
+    if "protocol" not in values:
+        missing(place, node, f"{shape.what} has no `protocol`")
+        return
+    protocol = read_protocol(place, values["protocol"], "a protocol")
+    if protocol is not None and protocol.number not in PORT_PROTOCOLS:
+        message = f"{shape.what} has protocol TCP, UDP or SCTP"
+        place.error(codes.PORT_PROTOCOL, message, values["protocol"])

@@ -1,0 +1,206 @@
+"""The lexer: PyYAML's parser events become the terminals of yaml.lark, with exact places.
+
+Here the bounds on hostile input are kept while events come in: depth, number of values. The lexer stops at
+the first event that breaks one, so libyaml never gets to read the rest of an endless nest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import yaml
+from lark.lexer import Lexer
+
+from .nodes import Fault, FaultKind, Node, Scalar
+
+MAX_DEPTH: Final = 100
+MAX_VALUES: Final = 2_000_000
+MAX_EXPANSION: Final = 100_000
+
+_TAG: Final = "tag:yaml.org,2002:"
+_SCALAR_TAGS: Final = frozenset(_TAG + name for name in ("null", "bool", "int", "float", "timestamp"))
+
+Place = tuple[int, int, int]
+
+
+class Broken(Exception):
+    """The document cannot be read further: carries the fault."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+class Mark:
+    """A token that is no plain value: where a collection starts or ends, an alias, an anchored scalar."""
+
+    __slots__ = (
+        "column", "end_column", "end_line", "end_pos", "line", "name", "node", "scope", "start_pos", "type"
+    )  # fmt: skip
+
+    def __init__(
+        self, type: str, place: Place, scope: Scope, name: str | None = None, node: Scalar | None = None
+    ) -> None:
+        self.type = type
+        self.start_pos, self.line, self.column = self.end_pos, self.end_line, self.end_column = place
+        self.scope = scope
+        self.name = name
+        self.node = node
+
+    @property
+    def place(self) -> Place:
+        return self.start_pos, self.line, self.column
+
+
+class Scope:
+    """What holds for one document while it is read: its anchors and its faults."""
+
+    __slots__ = ("anchors", "expanded", "faults", "open")
+
+    def __init__(self) -> None:
+        self.anchors: dict[str, Node] = {}
+        self.open: dict[str, int] = {}
+        self.expanded = 0
+        self.faults: list[Fault] = []
+
+    def close(self, name: str | None, node: Node) -> None:
+        """The collection that carries this anchor is complete."""
+        if name is not None:
+            self.anchors[name] = node
+            self.open.pop(name, None)
+
+    def resolve(self, alias: Mark) -> Node:
+        """The node an alias names. Raises Broken: not defined, inside itself, or too much in all."""
+        name = alias.name or ""
+        if self.open.get(name, alias.start_pos) < alias.start_pos:
+            raise Broken(_alias_fault(alias, f"the alias `*{name}` stands inside the value it names"))
+        node = self.anchors.get(name)
+        if node is None:
+            message = f"the alias `*{name}` names no anchor: there is no `&{name}` before it in this document"
+            raise Broken(_alias_fault(alias, message))
+        self.expanded += node.size
+        if self.expanded > MAX_EXPANSION:
+            message = f"the aliases of this document expand to more than {MAX_EXPANSION} values"
+            raise Broken(
+                Fault(
+                    FaultKind.EXPANSION,
+                    message,
+                    alias.line,
+                    alias.column,
+                    len(name) + 1,
+                    hint="write the values out",
+                )
+            )
+        return node
+
+
+def _alias_fault(alias: Mark, message: str) -> Fault:
+    return Fault(FaultKind.ALIAS, message, alias.line, alias.column, len(alias.name or "") + 1)
+
+
+class DocumentEvents:
+    """The events of one document, from after its start to its end. places: see `Places`."""
+
+    def __init__(self, events: Iterator[Any], places: Places, scope: Scope) -> None:
+        self.events = events
+        self.places = places
+        self.scope = scope
+
+
+class Places:
+    """Turns PyYAML's marks into places of the whole text, for a stretch of it that starts a line.
+
+    libyaml counts NEL, LS and PS as line breaks; editors do not. Where a text has one, lines are counted
+    by hand.
+    """
+
+    def __init__(self, text: str, offset: int, line: int) -> None:
+        self._text = text
+        self._offset = offset
+        self._line = line
+        self._odd = any(mark in text for mark in "\x85\u2028\u2029") or "\r" in text.replace("\r\n", "")
+
+    def __call__(self, mark: Any) -> Place:
+        index = mark.index + self._offset
+        if self._odd:
+            start = self._text.rfind("\n", 0, index) + 1
+            return index, self._text.count("\n", 0, start) + 1, index - start + 1
+        return index, mark.line + self._line + 1, mark.column + 1
+
+
+class EventLexer(Lexer):
+    """Lark's custom lexer: its input is a `DocumentEvents`, its tokens are `Scalar`s and `Mark`s."""
+
+    def __init__(self, lexer_conf: Any) -> None:
+        """Lark builds it; there is nothing to configure."""
+
+    def lex(self, lexer_state: Any, parser_state: Any = None) -> Iterator[Any]:  # noqa: ARG002 (Lark's)
+        document: DocumentEvents = lexer_state
+        place, scope = document.places, document.scope
+        depth = 0
+        for count, event in enumerate(document.events):
+            kind = type(event)
+            if kind is yaml.ScalarEvent:
+                style = event.style or ""
+                if event.tag is not None:
+                    style = _tagged_style(event, style, place(event.start_mark), scope)
+                token = Scalar(event.value, style, place(event.start_mark), place(event.end_mark))
+                if event.anchor is None:
+                    yield token
+                else:
+                    yield Mark("ANCHORED", place(event.start_mark), scope, event.anchor, token)
+                if count > MAX_VALUES:
+                    raise Broken(_too_many(place(event.start_mark)))
+            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                depth += 1
+                start = place(event.start_mark)
+                if depth > MAX_DEPTH:
+                    raise Broken(_too_deep(start))
+                name = "MAP" if kind is yaml.MappingStartEvent else "SEQ"
+                _check_collection_tag(event, name, start, scope)
+                if event.anchor is not None:
+                    scope.open[event.anchor] = start[0]
+                yield Mark(name + "_START", start, scope, event.anchor)
+            elif kind is yaml.MappingEndEvent:
+                depth -= 1
+                yield Mark("MAP_END", place(event.start_mark), scope)
+            elif kind is yaml.SequenceEndEvent:
+                depth -= 1
+                yield Mark("SEQ_END", place(event.start_mark), scope)
+            elif kind is yaml.AliasEvent:
+                yield Mark("ALIAS", place(event.start_mark), scope, event.anchor)
+            else:
+                return
+
+
+def _too_many(place: Place) -> Fault:
+    message = f"this document has more than {MAX_VALUES} values"
+    return Fault(FaultKind.SIZE, message, place[1], place[2], hint="split it into several documents")
+
+
+def _too_deep(place: Place) -> Fault:
+    message = f"values are nested more than {MAX_DEPTH} deep"
+    return Fault(FaultKind.DEPTH, message, place[1], place[2])
+
+
+def _tagged_style(event: Any, style: str, place: Place, scope: Scope) -> str:
+    """`!!str` and `!` make a plain text a quoted one; the other core tags say what the field says anyway."""
+    if event.tag in ("!", _TAG + "str"):
+        return style or "'"
+    if event.tag not in _SCALAR_TAGS:
+        scope.faults.append(_tag_fault(event.tag, place))
+    return style
+
+
+def _check_collection_tag(event: Any, name: str, place: Place, scope: Scope) -> None:
+    wanted = _TAG + ("map" if name == "MAP" else "seq")
+    if event.tag is not None and event.tag not in ("!", wanted):
+        scope.faults.append(_tag_fault(event.tag, place))
+
+
+def _tag_fault(tag: str, place: Place) -> Fault:
+    shown = "!!" + tag.removeprefix(_TAG) if tag.startswith(_TAG) else tag
+    return Fault(
+        FaultKind.TAG, f"the tag `{shown}` has no meaning here", place[1], place[2], hint="leave the tag out"
+    )
