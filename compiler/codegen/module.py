@@ -17,6 +17,9 @@ from .judge import write_judge
 # include/uapi/linux/bpf.h, enum bpf_map_type
 PROG_ARRAY, LRU_HASH, RINGBUF = 3, 9, 27
 
+# include/uapi/linux/btf.h, struct bpf_line_info: line_col is 22 bits of line and 10 of column
+BTF_LAST_LINE, BTF_LAST_COLUMN = (1 << 22) - 1, (1 << 10) - 1
+
 LAYOUT_STRING = 'target datalayout = "e-m:e-p:64:64-i64:64-i128:128-n32:64-S128"\ntarget triple = "bpfel"\n'
 
 
@@ -144,9 +147,9 @@ def _function(meta: Metadata, given: ModuleInput, files: Mapping[str, int], subp
     }
 
     def locate(place: Place) -> int:
-        return meta.add(
-            f"!DILocation(line: {place.line}, column: {place.column}, scope: !{scopes[place.file]})"
-        )
+        # BTF packs both into 32 bits, and LLVM lets a column past its 10 bits run into the line.
+        line, column = min(place.line, BTF_LAST_LINE), min(place.column, BTF_LAST_COLUMN)
+        return meta.add(f"!DILocation(line: {line}, column: {column}, scope: !{scopes[place.file]})")
 
     locations = {index: locate(place) for index, place in enumerate(given.places)}
     body = write_judge(given.plan, locations, locate(given.home))
