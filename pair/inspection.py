@@ -112,15 +112,18 @@ def inspect_object(item: PairObject) -> Inspection:
 
 
 def _owners(item: PairObject, total: int) -> Counter[int | None]:
-    """Instructions by rule index; None owns what the line table gives to no rule's place."""
+    """Instructions by rule index; None owns what the line table gives to no rule's place, and what it gives
+    to the function's own line: the compiler puts there all code that belongs to no rule."""
     exact, by_line = _places(item.provenance.rules)
     lines = line_table(item.elf)
     if not lines:
         return Counter({None: total})
     owners: Counter[int | None] = Counter({None: min(lines[0].insn, total)})
     ends = [line.insn for line in lines[1:]] + [total]
+    home = (lines[0].file, lines[0].line)
     for line, end in zip(lines, ends, strict=True):
-        owner = exact.get((line.file, line.line, line.column), by_line.get((line.file, line.line)))
+        place = (line.file, line.line)
+        owner = None if place == home else exact.get((*place, line.column), by_line.get(place))
         owners[owner] += max(0, min(end, total) - line.insn)
     return owners
 

@@ -59,3 +59,10 @@ def test_an_object_without_line_records_has_only_shared_instructions() -> None:
     shown = inspect_object(read_object(nameless))
     assert shown.shared == shown.instructions > 0
     assert [rule.instructions for rule in shown.rules] == [0, 0]
+
+
+def test_code_at_the_functions_own_line_is_shared() -> None:
+    shown = inspect_object(pair_of(replace(PLAIN, lines=(1, 5))).ingress)
+    first, second = (rule.instructions for rule in shown.rules)
+    assert first == 0 < second
+    assert shown.shared == shown.instructions - second
