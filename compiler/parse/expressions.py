@@ -69,9 +69,10 @@ def _report(place: Place, node: Scalar, error: SelectorError) -> None:
 
 def span_inside(place: Place, node: Scalar, start: int, width: int) -> Span:
     """The span of a stretch of a scalar's text in the source, cut at the end of its first line."""
-    if not start and node.style == "" and node.line == node.end_line:
-        # The common case needs no walk: a plain text on one line begins where its node begins.
-        return Span(place.file, node.line, node.column, node.end_line, node.end_column)
+    if width == len(node.text) and node.line == node.end_line and place.text[node.start_pos] not in "&!":
+        # The common case, a whole text on one line, needs no walk through it.
+        quote = 0 if node.plain else 1
+        return Span(place.file, node.line, node.column + quote, node.end_line, node.end_column - quote)
     positions = text_positions(place.text, node)
     start = min(start, len(positions) - 1)
     first = positions[start]
@@ -80,6 +81,6 @@ def span_inside(place: Place, node: Scalar, start: int, width: int) -> Span:
     line_start = source.rfind("\n", 0, first) + 1
     line_end = source.find("\n", first)
     line_end = len(source) if line_end < 0 else line_end
-    line = source.count("\n", 0, line_start) + 1
+    line = node.line + source.count("\n", node.start_pos, first)
     stop = max(first + 1, min(last, line_end))
     return Span(place.file, line, first - line_start + 1, line, stop - line_start + 1)
