@@ -7,6 +7,7 @@ of maps is kept for that. About 10 ms under load.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Final
 
 from .bpf import Bpf, Fd, MapShape, MapType
@@ -23,8 +24,10 @@ class Grace:
     def wait(self, bpf: Bpf) -> None:
         """Returns after a full RCU grace period; raises BpfError."""
         if self._maps is None:
-            inner = bpf.map_create(MapShape("polc_inner", MapType.ARRAY, 4, 4, 1))
-            outer = bpf.map_create(MapShape("polc_grace", MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner))
+            with ExitStack() as undo:
+                inner = undo.enter_context(bpf.map_create(MapShape("polc_inner", MapType.ARRAY, 4, 4, 1)))
+                outer = bpf.map_create(MapShape("polc_grace", MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner))
+                undo.pop_all()
             self._maps = inner, outer
         inner, outer = self._maps
         bpf.map_update(outer, _KEY, inner.number.to_bytes(4, "little"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import select
 import struct
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from types import TracebackType
 from typing import Final
 
@@ -32,17 +33,19 @@ class Ring:
 
     def __init__(self, bpf: Bpf, map_: Fd) -> None:
         """Takes the descriptor over; raises CannotError when the map is no ring buffer, OSError by mmap."""
-        info = bpf.map_info(map_)
-        if info.type != MapType.RINGBUF:
-            map_.close()
-            raise CannotError(f"map {info.id} ({info.name}) is not a ring buffer")
         self.foreign = 0
-        self._map = map_
-        self._mask = info.max_entries - 1
-        self._consumer = Memory(map_, PAGE, writable=True)
-        self._producer = Memory(map_, PAGE + 2 * info.max_entries, offset=PAGE)
-        self._poll = select.epoll()
-        self._poll.register(map_.number, select.EPOLLIN)
+        with ExitStack() as stack:
+            stack.enter_context(map_)
+            info = bpf.map_info(map_)
+            if info.type != MapType.RINGBUF:
+                raise CannotError(f"map {info.id} ({info.name}) is not a ring buffer")
+            self._mask = info.max_entries - 1
+            self._consumer = stack.enter_context(closing(Memory(map_, PAGE, writable=True)))
+            data = Memory(map_, PAGE + 2 * info.max_entries, offset=PAGE)
+            self._producer = stack.enter_context(closing(data))
+            self._poll = stack.enter_context(select.epoll())
+            self._poll.register(map_.number, select.EPOLLIN)
+            self._own = stack.pop_all()
 
     @classmethod
     def by_id(cls, bpf: Bpf, number: int) -> Ring | None:
@@ -79,10 +82,7 @@ class Ring:
         return found
 
     def close(self) -> None:
-        self._poll.close()
-        self._consumer.close()
-        self._producer.close()
-        self._map.close()
+        self._own.close()
 
     def __enter__(self) -> Ring:
         return self

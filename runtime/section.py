@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Final
 
 from .bpf import Bpf, Fd, MapFlag, MapShape, MapType
@@ -12,10 +13,12 @@ KEY: Final = bytes(4)
 def section_map(bpf: Bpf, name: str, data: bytes, btf: Fd, value_type: int) -> Fd:
     """A frozen map that holds `data`; value_type: the DATASEC's id in `btf`. Raises BpfError."""
     shape = MapShape(name, MapType.ARRAY, 4, len(data), 1, MapFlag.RDONLY_PROG, btf, value_type)
-    map_ = bpf.map_create(shape)
-    bpf.map_update(map_, KEY, data)
-    bpf.map_freeze(map_)
-    return map_
+    with ExitStack() as undo:
+        map_ = undo.enter_context(bpf.map_create(shape))
+        bpf.map_update(map_, KEY, data)
+        bpf.map_freeze(map_)
+        undo.pop_all()
+        return map_
 
 
 def section_data(bpf: Bpf, map_: Fd) -> bytes | None:
