@@ -33,7 +33,7 @@ class Place(BaseModel):
 
 
 class Finding(BaseModel):
-    """One finding. code is stable; expected and hint may be empty."""
+    """One finding. code is stable; text: the source's line; text, expected and hint may be empty."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,6 +41,7 @@ class Finding(BaseModel):
     severity: Literal["error", "warning", "note"]
     message: str
     at: Place | None
+    text: str
     expected: str
     hint: str
 
@@ -56,30 +57,59 @@ class Report(BaseModel):
     findings: tuple[Finding, ...]
 
 
-def report(diagnostics: Iterable[Diagnostic]) -> Report:
+Sources = Mapping[str, Source] | Iterable[Source]
+
+
+def report(diagnostics: Iterable[Diagnostic], sources: Sources) -> Report:
     """The findings in their order, as a model with a schema."""
     items = tuple(diagnostics)
+    lines = _Lines(sources)
     return Report(
         errors=_count(items, Severity.ERROR),
         warnings=_count(items, Severity.WARNING),
-        findings=tuple(_finding(item) for item in items),
+        findings=tuple(_finding(item, lines) for item in items),
     )
 
 
-def _finding(item: Diagnostic) -> Finding:
-    span = item.span
-    at = span and Place(
-        file=span.file,
-        line=span.line,
-        column=span.column,
-        end_line=span.end_line,
-        end_column=span.end_column,
-    )
+def render_json(diagnostics: Iterable[Diagnostic], sources: Sources) -> str:
+    """The report as JSON, indented, keys in the model's order."""
+    return report(diagnostics, sources).model_dump_json(indent=2)
+
+
+class _Lines:
+    """The lines of the sources, split when first asked for."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = (
+            sources if isinstance(sources, Mapping) else {source.path: source for source in sources}
+        )
+        self._lines: dict[str, list[str]] = {}
+
+    def of(self, span: Span) -> str | None:
+        """The line that a span starts on; None when it is not there."""
+        if span.file not in self._lines:
+            source = self._sources.get(span.file)
+            self._lines[span.file] = [] if source is None else source.text.split("\n")
+        lines = self._lines[span.file]
+        return lines[span.line - 1].rstrip("\r") if 1 <= span.line <= len(lines) else None
+
+
+def _finding(item: Diagnostic, lines: _Lines) -> Finding:
+    span, at = item.span, None
+    if span is not None:
+        at = Place(
+            file=span.file,
+            line=span.line,
+            column=span.column,
+            end_line=span.end_line,
+            end_column=span.end_column,
+        )
     return Finding(
         code=item.code,
         severity=item.severity.value,
         message=item.message,
         at=at,
+        text=(lines.of(span) or "") if span is not None else "",
         expected=item.expected,
         hint=item.hint,
     )
@@ -89,21 +119,13 @@ def _count(items: Iterable[Diagnostic], severity: Severity) -> int:
     return sum(item.severity is severity for item in items)
 
 
-def render(
-    diagnostics: Iterable[Diagnostic], sources: Mapping[str, Source] | Iterable[Source], color: bool = False
-) -> str:
+def render(diagnostics: Iterable[Diagnostic], sources: Sources, color: bool = False) -> str:
     """All findings as text, one blank line between them, a count at the end; empty when there is none."""
-    by_path = sources if isinstance(sources, Mapping) else {source.path: source for source in sources}
     items = tuple(diagnostics)
     if not items:
         return ""
-    lines: dict[str, list[str]] = {}
-    blocks = []
-    for item in items:
-        if item.span is not None and item.span.file not in lines:
-            source = by_path.get(item.span.file)
-            lines[item.span.file] = [] if source is None else source.text.split("\n")
-        blocks.append(_block(item, lines.get(item.span.file, []) if item.span else [], color))
+    lines = _Lines(sources)
+    blocks = [_block(item, lines, color) for item in items]
     counts = [
         f"{count} {severity.value}{'' if count == 1 else 's'}"
         for severity in Severity
@@ -112,7 +134,7 @@ def render(
     return "\n".join([*blocks, ", ".join(counts) + "\n"])
 
 
-def _block(item: Diagnostic, lines: list[str], color: bool) -> str:
+def _block(item: Diagnostic, lines: _Lines, color: bool) -> str:
     def paint(text: str, escape: str) -> str:
         return f"{escape}{text}{_RESET}" if color else text
 
@@ -120,8 +142,9 @@ def _block(item: Diagnostic, lines: list[str], color: bool) -> str:
     label = paint(f"{item.severity.value}[{item.code}]", _COLOURS[item.severity])
     parts = [f"{paint(where, _BOLD) if where else ''}{label}: {clean(item.message)}\n"]
     span = item.span
-    if span is not None and 1 <= span.line <= len(lines):
-        text, caret = _excerpt(lines[span.line - 1].rstrip("\r"), span)
+    line = lines.of(span) if span is not None else None
+    if span is not None and line is not None:
+        text, caret = _excerpt(line, span)
         number = str(span.line)
         gutter = " " * len(number)
         parts.append(f"  {paint(number + ' |', _DIM)} {text}\n")

@@ -14,8 +14,8 @@ from .resolve import EndpointRef, Resolved, World, inventory, resolve_endpoint, 
 from .resolve import endpoints as endpoints_of
 from .source import CompileError, Diagnostic, Diagnostics, Source
 
-LIMIT: Final = "POLC-E0601"
-NO_ENDPOINT: Final = "POLC-E0602"
+LIMIT: Final = "POLC-E0801"
+NO_ENDPOINT: Final = "POLC-E0802"
 
 
 @dataclass(frozen=True, slots=True)

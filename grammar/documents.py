@@ -166,9 +166,15 @@ class _Stretch:
         problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read")
         context_mark = getattr(error, "context_mark", None)
         place: Place = self._places(mark) if mark is not None else (self.resume, 1, 1)
+        context = getattr(error, "context", None)
+        if context and "quoted scalar" in context and context_mark is not None and "unexpected" in problem:
+            # libyaml tells where the document ended; what has to be mended is where the quote opens.
+            _, line, column = self._places(context_mark)
+            return Fault(
+                FaultKind.SYNTAX, "this is not YAML: the quote opened here is never closed", line, column, 1
+            )
         place = self._inside(place)
         message = f"this is not YAML: {problem}"
-        context = getattr(error, "context", None)
         if context:
             message += f", {context}"
             if context_mark is not None:
@@ -191,6 +197,8 @@ class _Stretch:
         char = self._text[index : index + 1]
         if _TEMPLATE.search(line):
             return "this looks like a template: render it first"
+        if char == ":":
+            return "put a text that starts with `:` in quotes"
         if char == "\t" or line[: len(line) - len(line.lstrip())].count("\t"):
             return "indent with spaces: YAML takes no tabs there"
         if "mapping values are not allowed" in problem:
