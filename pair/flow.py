@@ -13,7 +13,8 @@ longer than its state's time-out counts as absent (state NONE). `who` is OWNER w
 the entry's owner, or when there is no entry. Then `transition(cls, state, who, event)`:
 
 * ACCEPT: when the entry's generation is older than the program's (signed 32-bit difference) and
-  KEEP_ESTABLISHED is not set, the *owner's* direction judges the owner's tuple again: allowed → generation
+  KEEP_ESTABLISHED is not set, the *owner's* direction judges the owner's tuple again (a peer's packet with
+  addresses and ports swapped; an ICMP reply as the request it answers, of code 0): allowed → generation
   and rule re-stamped, then as below; denied → entry deleted, packet dropped with reason CUT and the deciding
   rule. A generation that is not older is accepted as it is. The entry's state becomes `state`, `seen` is now.
 * JUDGE: the policy of the packet's own direction judges. Denied → dropped with reason POLICY, the entry

@@ -54,9 +54,10 @@ def addresses_used(program: Program) -> Iterator[str]:
 def number_sets(program: Program) -> Program:
     """The same program with only the sets in use, equal ones made one, named by first use.
 
-    Raises KeyError when a criterion names a set that is not there.
+    Equal means equal prefixes: sets are expected to be canonical. Raises KeyError when a criterion names a
+    set that is not there.
     """
-    contents = {item.name: merge(item.prefixes) for item in program.sets}
+    contents = {item.name: item.prefixes for item in program.sets}
     names: dict[tuple[Prefix, ...], str] = {}
     renamed: dict[str, str] = {}
     for old in addresses_used(program):

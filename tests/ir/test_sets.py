@@ -52,8 +52,7 @@ def test_sets_are_numbered_by_first_use_and_equal_ones_are_one() -> None:
         set unused
           9.9.9.9/32
         set a
-          10.0.0.0/9
-          10.128.0.0/9
+          10.0.0.0/8
         set b
           1.1.1.1/32
         set c

@@ -25,7 +25,7 @@ from polc.compiler.ir.nodes import (
     Side,
     Tier,
 )
-from polc.compiler.ir.sets import number_sets
+from polc.compiler.ir.sets import merge, number_sets
 from polc.compiler.ir.text import dump, load
 from polc.pair.layout import Direction
 
@@ -136,7 +136,7 @@ def _judge(direction: Direction, shapes: list, end: Action) -> Judge:  # type: i
 ENDS = st.sampled_from([Action.ALLOW, Action.DENY])
 PROGRAMS = st.builds(
     lambda sets, ingress, egress: number_sets(
-        Program(tuple(AddressSet(f"${n}", tuple(item)) for n, item in enumerate(sets)), ingress, egress)
+        Program(tuple(AddressSet(f"${n}", merge(item)) for n, item in enumerate(sets)), ingress, egress)
     ),
     st.lists(st.lists(PREFIXES, max_size=4), min_size=3, max_size=3),
     st.builds(_judge, st.just(Direction.INGRESS), TIERS, ENDS),
