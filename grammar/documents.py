@@ -49,7 +49,7 @@ class _Tree(Transformer[Any, Node]):
 
     def mapping(self, children: list[Any]) -> Node:
         opening: Mark = children[0]
-        faults = opening.scope.faults
+        fault = opening.scope.fault
         entries: dict[str, tuple[Scalar, Node]] = {}
         size = 1
         for index in range(1, len(children) - 1, 2):
@@ -57,11 +57,11 @@ class _Tree(Transformer[Any, Node]):
             value: Node = children[index + 1]
             size += value.size + 1
             if not isinstance(key, Scalar):
-                faults.append(_bad_key(key))
+                fault(_bad_key(key))
             elif key.text == "<<" and key.plain:
-                faults.append(_merge_key(key))
+                fault(_merge_key(key))
             elif key.text in entries:
-                faults.append(_duplicate(key, entries[key.text][0]))
+                fault(_duplicate(key, entries[key.text][0]))
             else:
                 entries[key.text] = (key, value)
         node = Mapping(entries, size, opening.place)

@@ -17,6 +17,7 @@ from .nodes import Fault, FaultKind, Node, Scalar
 MAX_DEPTH: Final = 100
 MAX_VALUES: Final = 2_000_000
 MAX_EXPANSION: Final = 100_000
+MAX_FAULTS: Final = 100
 
 _TAG: Final = "tag:yaml.org,2002:"
 _SCALAR_TAGS: Final = frozenset(_TAG + name for name in ("null", "bool", "int", "float", "timestamp"))
@@ -63,6 +64,13 @@ class Scope:
         self.open: dict[str, int] = {}
         self.expanded = 0
         self.faults: list[Fault] = []
+
+    def fault(self, fault: Fault) -> None:
+        """Takes a fault that the document survives. Raises Broken when there are too many."""
+        self.faults.append(fault)
+        if len(self.faults) == MAX_FAULTS:
+            message = f"this document has {MAX_FAULTS} faults: the rest was not read"
+            raise Broken(Fault(FaultKind.GIVEN_UP, message, fault.line, fault.column))
 
     def close(self, name: str | None, node: Node) -> None:
         """The collection that carries this anchor is complete."""
@@ -189,14 +197,14 @@ def _tagged_style(event: Any, style: str, place: Place, scope: Scope) -> str:
     if event.tag in ("!", _TAG + "str"):
         return style or "'"
     if event.tag not in _SCALAR_TAGS:
-        scope.faults.append(_tag_fault(event.tag, place))
+        scope.fault(_tag_fault(event.tag, place))
     return style
 
 
 def _check_collection_tag(event: Any, name: str, place: Place, scope: Scope) -> None:
     wanted = _TAG + ("map" if name == "MAP" else "seq")
     if event.tag is not None and event.tag not in ("!", wanted):
-        scope.faults.append(_tag_fault(event.tag, place))
+        scope.fault(_tag_fault(event.tag, place))
 
 
 def _tag_fault(tag: str, place: Place) -> Fault:

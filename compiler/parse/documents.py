@@ -12,7 +12,17 @@ from ...grammar.nodes import Sequence as Items
 from .. import codes
 from ..resources import Resource
 from ..source import Diagnostics, Source, Span
-from .fields import Place, Shape, is_null, kind_of, missing, read_mapping, read_text
+from .fields import (
+    MAX_FINDINGS,
+    Place,
+    Shape,
+    TooManyError,
+    is_null,
+    kind_of,
+    missing,
+    read_mapping,
+    read_text,
+)
 from .kinds import CALICO, CALICO_KINDS, KUBERNETES, KUBERNETES_KINDS, find_reader
 from .near import listed
 
@@ -70,11 +80,15 @@ def _parse_source(source: Source, diagnostics: Diagnostics) -> list[Resource]:
     text = _printable(source, diagnostics)
     place = Place(source.path, text, diagnostics)
     resources: list[Resource] = []
-    for document in read_documents(text):
-        for fault in document.faults:
-            _report(place, fault)
-        if document.root is not None and not _nothing(document.root):
-            resources.extend(_read_resource(place, document.root))
+    try:
+        for document in read_documents(text):
+            for fault in document.faults:
+                _report(place, fault)
+            if document.root is not None and not _nothing(document.root):
+                resources.extend(_read_resource(place, document.root))
+    except TooManyError:
+        message = f"{source.path} has more than {MAX_FINDINGS} findings: the rest of it was not checked"
+        diagnostics.error(codes.GIVEN_UP, message, None)
     return resources
 
 
@@ -102,9 +116,7 @@ def _bad_places(text: str) -> list[tuple[int, str]]:
 
 def _report(place: Place, fault: Fault) -> None:
     span = Span(place.file, fault.line, fault.column, fault.line, fault.column + max(fault.width, 1))
-    place.diagnostics.error(
-        FAULT_CODES[fault.kind], fault.message, span, expected=fault.expected, hint=fault.hint
-    )
+    place.error(FAULT_CODES[fault.kind], fault.message, span, expected=fault.expected, hint=fault.hint)
 
 
 def _nothing(root: Node) -> bool:

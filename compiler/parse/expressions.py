@@ -41,12 +41,12 @@ def read_selector(
     if scope == "no global" and "global(" in text:
         at = text.index("global(")
         message = "`global()` can only be used in the namespaceSelector of a rule's source or destination"
-        place.diagnostics.error(codes.SELECTOR_GLOBAL, message, span_inside(place, node, at, len("global(")))
+        place.error(codes.SELECTOR_GLOBAL, message, span_inside(place, node, at, len("global(")))
         return None
     if scope == "namespaces" and "global(" in text and not _global_alone(text):
         at = text.index("global(")
         message = "`global()` cannot be combined with other selectors"
-        place.diagnostics.error(
+        place.error(
             codes.SELECTOR_GLOBAL,
             message,
             span_inside(place, node, at, len("global(")),
@@ -62,9 +62,7 @@ def _global_alone(text: str) -> bool:
 
 def _report(place: Place, node: Scalar, error: SelectorError) -> None:
     span = span_inside(place, node, error.column - 1, error.width)
-    place.diagnostics.error(
-        codes.SELECTOR, f"selector: {error.message}", span, expected=error.expected, hint=error.hint
-    )
+    place.error(codes.SELECTOR, f"selector: {error.message}", span, expected=error.expected, hint=error.hint)
 
 
 def span_inside(place: Place, node: Scalar, start: int, width: int) -> Span:

@@ -11,12 +11,15 @@ import re
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
+from typing import Final
 
 from ...grammar.documents import shorten
 from ...grammar.nodes import Mapping, Node, Scalar, Sequence
 from .. import codes
-from ..source import Diagnostics, Span
-from .near import listed, near_miss
+from ..source import Diagnostic, Diagnostics, Severity, Span
+from .near import closest, listed, near_miss
+
+MAX_FINDINGS: Final = 1000
 
 _INTEGER = re.compile(r"-?[0-9]+\Z")
 _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?\Z")
@@ -27,13 +30,30 @@ _LOOSE_TRUE = frozenset(("yes", "y", "on", "1"))
 _LOOSE_FALSE = frozenset(("no", "n", "off", "0"))
 
 
+class TooManyError(Exception):
+    """A source has more findings than anyone reads: its reading stops."""
+
+
 class Place:
-    """One source being read: makes spans and findings."""
+    """One source being read: makes spans and findings.
+
+    A finding is reported once, however often aliases lead to its place. The finding after the
+    `MAX_FINDINGS`th raises TooManyError.
+    """
 
     def __init__(self, file: str, text: str, diagnostics: Diagnostics) -> None:
         self.file = file
         self.text = text
-        self.diagnostics = diagnostics
+        self._diagnostics = diagnostics
+        self._seen: set[Diagnostic] = set()
+
+    def _report(self, finding: Diagnostic) -> None:
+        if finding in self._seen:
+            return
+        if len(self._seen) == MAX_FINDINGS:
+            raise TooManyError
+        self._seen.add(finding)
+        self._diagnostics.add(finding)
 
     def span(self, node: Node) -> Span:
         """The text of a scalar, the first character of a collection."""
@@ -41,11 +61,13 @@ class Place:
             return Span(self.file, node.line, node.column, node.end_line, node.end_column)
         return Span(self.file, node.line, node.column, node.line, node.column + 1)
 
-    def error(self, code: str, message: str, node: Node, *, expected: str = "", hint: str = "") -> None:
-        self.diagnostics.error(code, message, self.span(node), expected=expected, hint=hint)
+    def error(self, code: str, message: str, at: Node | Span, *, expected: str = "", hint: str = "") -> None:
+        span = at if isinstance(at, Span) else self.span(at)
+        self._report(Diagnostic(code, Severity.ERROR, message, span, expected, hint))
 
-    def warning(self, code: str, message: str, node: Node, *, expected: str = "", hint: str = "") -> None:
-        self.diagnostics.warning(code, message, self.span(node), expected=expected, hint=hint)
+    def warning(self, code: str, message: str, at: Node | Span, *, hint: str = "") -> None:
+        span = at if isinstance(at, Span) else self.span(at)
+        self._report(Diagnostic(code, Severity.WARNING, message, span, "", hint))
 
 
 def kind_of(node: Node) -> str:
@@ -130,17 +152,23 @@ def read_mapping(place: Place, node: Node, shape: Shape) -> dict[str, Node] | No
             if not shape.unsupported[name].harmless(value):
                 unsupported(place, key, f"`{name}` in {shape.what}")
         else:
-            _unknown_key(place, key, shape)
+            meant = _unknown_key(place, key, shape)
+            # The value is read as what was probably meant: that spares findings that only follow from this.
+            if meant in shape.fields and meant not in node.entries and not is_null(value):
+                values.setdefault(meant, value)
     return values
 
 
-def _unknown_key(place: Place, key: Scalar, shape: Shape) -> None:
-    hint = near_miss(key.text, shape.known)
+def _unknown_key(place: Place, key: Scalar, shape: Shape) -> str:
+    """Reports the key; returns the known one that was probably meant, or nothing."""
+    meant = closest(key.text, shape.known)
+    hint = f"did you mean `{meant}`?" if meant else ""
     if key.text in shape.elsewhere:
-        hint = shape.elsewhere[key.text]
+        hint, meant = shape.elsewhere[key.text], ""
     expected = "one of " + ", ".join(f"`{name}`" for name in sorted(shape.fields))
     message = f"{shape.what} has no field `{shorten(key.text)}`"
     place.error(codes.UNKNOWN_KEY, message, key, expected=expected, hint=hint)
+    return meant
 
 
 def unsupported(place: Place, node: Node, what: str) -> None:

@@ -11,11 +11,13 @@ from ..resources import Metadata, Namespace, Pod
 from .addresses import Address, read_address, single_address
 from .fields import Place, is_empty, kind_of, read_flag, read_list, read_text, wrong_type
 from .metadata import LABEL_RULE, SUBDOMAIN_RULE, read_metadata, read_name
+from .near import closest
 
 POD_IPS: Final = "cni.projectcalico.org/podIPs"
 POD_IP: Final = "cni.projectcalico.org/podIP"
 AWS_POD_IPS: Final = "vpc.amazonaws.com/pod-ips"
 SOURCE_PREFIXES: Final = "cni.projectcalico.org/allowedSourcePrefixes"
+_READ: Final = frozenset(("hostNetwork", "nodeName", "serviceAccountName", "phase", "podIPs", "podIP"))
 FINISHED: Final = frozenset(("Failed", "Succeeded", "Completed"))
 
 
@@ -36,7 +38,7 @@ def read_pod(place: Place, document: Mapping) -> Pod | None:
     if metadata is None:
         return None
     if metadata.annotations.get(SOURCE_PREFIXES, "").strip() not in ("", "[]"):
-        place.diagnostics.error(
+        place.error(
             codes.UNSUPPORTED_FIELD,
             f"the annotation `{SOURCE_PREFIXES}` is not supported yet",
             metadata.at,
@@ -52,16 +54,24 @@ def read_pod(place: Place, document: Mapping) -> Pod | None:
     )
 
 
-def _section(place: Place, document: Mapping, name: str) -> dict[str, Node]:
-    """The values of `spec` or `status` that are given; every key is taken."""
-    entry = document.entries.get(name)
+def _section(place: Place, document: Mapping, section: str) -> dict[str, Node]:
+    """The values of `spec` or `status` that are given; a misspelling of a field that counts is reported."""
+    entry = document.entries.get(section)
     if entry is None or is_empty(entry[1]):
         return {}
     if not isinstance(entry[1], Mapping):
-        message = f"the {name} of a Pod is a mapping, not {kind_of(entry[1])}"
+        message = f"the {section} of a Pod is a mapping, not {kind_of(entry[1])}"
         wrong_type(place, entry[1], message, "`key: value` lines")
         return {}
-    return {key: value for key, (_, value) in entry[1].entries.items() if not is_empty(value)}
+    values: dict[str, Node] = {}
+    for name, (key, value) in entry[1].entries.items():
+        meant = closest(name, _READ, cutoff=0.85)
+        if meant and name not in _READ:
+            message = f"the {section} of a Pod has no field `{shorten(name)}`"
+            place.error(codes.UNKNOWN_KEY, message, key, hint=f"did you mean `{meant}`?")
+        if not is_empty(value):
+            values[name] = value
+    return values
 
 
 def _name(place: Place, values: dict[str, Node], field: str) -> str:
@@ -110,9 +120,7 @@ def _annotated(place: Place, metadata: Metadata, name: str, texts: list[str]) ->
         address = single_address(text)
         if address is None:
             message = f"the annotation `{name}` holds `{shorten(text)}`, which is no single address"
-            place.diagnostics.error(
-                codes.ADDRESS, message, metadata.at, expected="addresses such as `10.1.2.3/32`"
-            )
+            place.error(codes.ADDRESS, message, metadata.at, expected="addresses such as `10.1.2.3/32`")
         else:
             addresses.append(address)
     return tuple(addresses)

@@ -15,6 +15,7 @@ from .fields import (
     Unsupported,
     is_empty,
     is_false,
+    is_null,
     missing,
     read_mapping,
     read_number,
@@ -60,8 +61,8 @@ def _read_policy(place: Place, document: Mapping, kind: str) -> Policy | None:
     rule = NETWORK_POLICY_RULE if namespaced else POLICY_RULE
     metadata = read_metadata(place, document, kind, rule, namespaced=namespaced)
     entry = document.entries.get("spec")
-    if entry is None:
-        missing(place, document, f"this {kind} has no `spec`")
+    if entry is None or is_null(entry[1]):
+        missing(place, entry[0] if entry else document, f"this {kind} has no `spec`")
         return None
     shape = NETWORK_POLICY if namespaced else GLOBAL_NETWORK_POLICY
     values = {} if is_empty(entry[1]) else read_mapping(place, entry[1], shape)
@@ -151,4 +152,4 @@ def _warn(
             place.warning(codes.IGNORED_RULES, message, node, hint=f"add `{word}` to `types`")
     if selector and namespace_selector and "all()" in selector.text:
         message = "Calico takes `all()` here to mean workloads only, since there is a namespaceSelector"
-        place.diagnostics.warning(codes.REWRITTEN_ALL, message, selector.at)
+        place.warning(codes.REWRITTEN_ALL, message, selector.at)

@@ -200,11 +200,11 @@ def _check_ports(given: _Given, source: Entity, destination: Entity) -> None:
     expected = "`protocol: TCP`, `protocol: UDP` or `protocol: SCTP` in the rule"
     if given.protocol is None:
         message = "a rule with ports must set protocol to TCP, UDP or SCTP; this one sets none"
-        given.place.diagnostics.error(codes.PORT_PROTOCOL, message, first.at, expected=expected)
+        given.place.error(codes.PORT_PROTOCOL, message, first.at, expected=expected)
     elif given.protocol.number not in PORT_PROTOCOLS:
         name = given.protocol.name or str(given.protocol.number)
         message = f"a rule with ports must set protocol to TCP, UDP or SCTP, not {name}"
-        given.place.diagnostics.error(codes.PORT_PROTOCOL, message, first.at, expected=expected)
+        given.place.error(codes.PORT_PROTOCOL, message, first.at, expected=expected)
 
 
 def _check_families(given: _Given, source: Entity, destination: Entity) -> None:
@@ -217,28 +217,24 @@ def _check_families(given: _Given, source: Entity, destination: Entity) -> None:
             where = f"line {nets[0].at.line}, column {nets[0].at.column}"
             both = f"`{net.network}` and `{nets[0].network}` ({where})"
             message = f"a rule cannot hold both IPv4 and IPv6 networks: {both}"
-            place.diagnostics.error(
-                codes.MIXED_FAMILIES, message, net.at, hint="write one rule for each family"
-            )
+            place.error(codes.MIXED_FAMILIES, message, net.at, hint="write one rule for each family")
             break
     for net in nets:
         if given.version and net.network.version != given.version:
             message = (
                 f"`{net.network}` is IPv{net.network.version}, but the rule has ipVersion {given.version}"
             )
-            place.diagnostics.error(codes.VERSION_MISMATCH, message, net.at)
+            place.error(codes.VERSION_MISMATCH, message, net.at)
             break
     for net in nots:
         if net.network.prefixlen == 0:
             message = f"`{net.network}` in `notNets` leaves nothing for the rule to match"
-            place.diagnostics.error(codes.CATCH_ALL, message, net.at)
+            place.error(codes.CATCH_ALL, message, net.at)
     if nots and len(nots) == len(nets) and not given.version and not _one_family(given):
         version = nots[0].network.version
         if all(net.network.version == version for net in nots):
             message = f"this rule has only IPv{version} `notNets`: no IPv{10 - version} packet matches it"
-            place.diagnostics.warning(
-                codes.ONE_FAMILY, message, nots[0].at, hint=f"add `ipVersion: {version}` to say so"
-            )
+            place.warning(codes.ONE_FAMILY, message, nots[0].at, hint=f"add `ipVersion: {version}` to say so")
 
 
 def _one_family(given: _Given) -> bool:

@@ -24,7 +24,7 @@ def _read_set(place: Place, document: Mapping, kind: str) -> NetworkSet | None:
     metadata = read_metadata(place, document, kind, SUBDOMAIN_RULE, namespaced=kind == "NetworkSet")
     if metadata is not None and NAMESPACE_LABEL in metadata.labels:
         message = f"a {kind} cannot carry the label `{NAMESPACE_LABEL}`: it is set for it"
-        place.diagnostics.error(codes.RESERVED_LABEL, message, metadata.at)
+        place.error(codes.RESERVED_LABEL, message, metadata.at)
     entry = document.entries.get("spec")
     values = {} if entry is None or is_empty(entry[1]) else read_mapping(place, entry[1], SPEC)
     if values is None:
