@@ -10,16 +10,11 @@ from pathlib import Path
 
 import pytest
 from polc.runtime.bpffs import Bpffs
+from polc.runtime.hooks import Mechanism
+from polc.tests.kernel.scene import NODE, WORKLOAD, Recorder, Scene, Veth, sh
 
 _NUMBERS = itertools.count()
 PREFIX = "polc-test-"
-
-
-def sh(*command: str) -> str:
-    """Runs a command; its output. Fails the test with the command's own words."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr or done.stdout}"
-    return done.stdout
 
 
 @pytest.fixture
@@ -50,10 +45,29 @@ def bpffs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bpffs]:
 
 
 @pytest.fixture
-def veth(namespace: Callable[[], str]) -> tuple[str, str]:
-    """(namespace, host end of a veth in it); the other end, `…w`, is in the same namespace."""
-    name = namespace()
-    sh("ip", "-n", name, "link", "add", "polc-test-h", "type", "veth", "peer", "name", "polc-test-w")
-    for end in ("polc-test-h", "polc-test-w"):
-        sh("ip", "-n", name, "link", "set", end, "up")
-    return name, "polc-test-h"
+def veth(namespace: Callable[[], str]) -> Veth:
+    """A veth from one namespace (the node, `polc-test-h`) to another (the workload)."""
+    pair = Veth(namespace(), namespace())
+    node, workload = pair.namespace, pair.workload
+    sh(
+        *("ip", "-n", node, "link", "add", pair.device, "type", "veth"),
+        *("peer", "name", "polc-test-w", "netns", workload),
+    )
+    for space, device, address in ((node, pair.device, NODE), (workload, "polc-test-w", WORKLOAD)):
+        sh("ip", "-n", space, "addr", "add", f"{address}/24", "dev", device)
+        sh("ip", "-n", space, "link", "set", device, "up")
+    return pair
+
+
+@pytest.fixture
+def door() -> Iterator[Recorder]:
+    """The bpf door of a test. In the end, with namespaces and bpffs gone, nothing made by it may live."""
+    recorder = Recorder()
+    yield recorder
+    assert recorder.alive() == set()
+
+
+@pytest.fixture(params=list(Mechanism), ids=str)
+def scene(request: pytest.FixtureRequest, door: Recorder, veth: Veth, bpffs: Bpffs) -> Scene:
+    """A veth to attach to, once by tcx links and once by clsact filters."""
+    return Scene(veth, bpffs.root, request.param, door)

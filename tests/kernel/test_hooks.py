@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import errno
-import struct
 from collections.abc import Callable
 
 import pytest
-
 from polc.pair.layout import Direction
 from polc.runtime import hooks, netns
-from polc.runtime.bpf import Bpf, Fd, ProgramCode
 from polc.runtime.hooks import Mechanism, Mode, TcHook
 from polc.runtime.kernel import Kernel
 from polc.runtime.netlink import Netlink
+from polc.tests.kernel.scene import Veth, returning
 
 pytestmark = pytest.mark.kernel
 
 
-def returning(bpf: Bpf, name: str, verdict: int) -> Fd:
-    """A program that always returns `verdict`: r0 = verdict; exit."""
-    insns = struct.pack("<BBhi", 0xB7, 0, 0, verdict) + struct.pack("<BBhi", 0x95, 0, 0, 0)
-    return bpf.prog_load(ProgramCode(name, insns, "GPL"))[0]
-
-
 @pytest.mark.parametrize("hook", list(TcHook))
-def test_a_tcx_gate_goes_to_the_head_and_leaves_the_foreign_program(
-    veth: tuple[str, str], hook: TcHook
-) -> None:
-    space, device = veth
+def test_a_tcx_gate_goes_to_the_head_and_leaves_the_foreign_program(veth: Veth, hook: TcHook) -> None:
+    space, device = veth.namespace, veth.device
 
     def work() -> None:
         with Netlink() as net:
@@ -54,9 +44,9 @@ def test_a_tcx_gate_goes_to_the_head_and_leaves_the_foreign_program(
 
 @pytest.mark.parametrize("hook", list(TcHook))
 def test_a_clsact_gate_takes_the_smallest_free_preference_and_only_that_filter_is_removed(
-    veth: tuple[str, str], hook: TcHook
+    veth: Veth, hook: TcHook
 ) -> None:
-    space, device = veth
+    space, device = veth.namespace, veth.device
 
     def work() -> None:
         with Netlink() as net:
@@ -83,8 +73,8 @@ def test_a_clsact_gate_takes_the_smallest_free_preference_and_only_that_filter_i
     netns.run(space, work)
 
 
-def test_tcx_programs_are_listed_before_clsact_filters(veth: tuple[str, str]) -> None:
-    space, device = veth
+def test_tcx_programs_are_listed_before_clsact_filters(veth: Veth) -> None:
+    space, device = veth.namespace, veth.device
 
     def work() -> None:
         with Netlink() as net:
