@@ -54,14 +54,16 @@ class CompiledPair:
     warnings: tuple[Diagnostic, ...] = ()
 
 
-def build_pair(sources: Sequence[Source], resolved: Resolved, emit: frozenset[str] = frozenset()) -> CompiledPair:
+def build_pair(
+    sources: Sequence[Source], resolved: Resolved, emit: frozenset[str] = frozenset()
+) -> CompiledPair:
     """The pair of a resolved endpoint. sources: every file that was read, for its digests and quoted lines.
     emit: words of `ir`, `plan`, `llvm`, `asm`. Raises PlanLimitError."""
     program = run_passes(resolved.program)
     plan = build(program)
     parts, modules, emitted = {}, {}, {}
     for direction in Direction:
-        provenance = encode(_provenance_table(sources, resolved, direction))
+        provenance = encode(_provenance_table(sources, resolved, plan.judge(direction)))
         modules[direction] = write_module(_module_input(sources, resolved, plan.judge(direction), provenance))
         emitted[direction] = EMITTER.emit(modules[direction], assembly="asm" in emit)
         note = Note(
@@ -140,15 +142,16 @@ def _module_input(
     )
 
 
-def _provenance_table(sources: Sequence[Source], resolved: Resolved, direction: Direction) -> ProvenanceTable:
-    items = resolved.provenance[direction]
+def _provenance_table(sources: Sequence[Source], resolved: Resolved, judge: JudgePlan) -> ProvenanceTable:
+    items = resolved.provenance[judge.direction]
     used = {item.span.file for item in items if item.span}
     lines = {source.path: source.text.split("\n") for source in sources if source.path in used}
     return ProvenanceTable(
         endpoint=resolved.endpoint,
-        direction=direction,
+        direction=judge.direction,
         sources={source.path: source.digest for source in sources},
         rules=tuple(_rule(index, item, lines) for index, item in enumerate(items)),
+        logs=tuple(tier.logs for tier in judge.tiers if tier.logs),
     )
 
 

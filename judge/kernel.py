@@ -16,7 +16,8 @@ from ..pair import layout
 from ..pair.flow import State
 from ..pair.layout import Config, Direction, Event, EventKind, bank_of, slot
 from ..pair.object import ObjectPair
-from ..pair.packet import Reason
+from ..pair.packet import ETH_IPV4, ETH_IPV6, Reason
+from ..pair.provenance import ProvenanceTable, logged_rules
 from ..runtime.bpf import Bpf, BpfError, UpdateFlag
 from ..runtime.bpf.programs import TestRunner
 from ..runtime.errors import ObjectFault, cannot
@@ -26,7 +27,10 @@ from ..runtime.probe import jiffies_hz
 from ..runtime.ring import Ring
 from ..runtime.word import Word, create_word
 
-FRAME_LEAST: Final = 15  # the kernel takes no packet that is empty behind its Ethernet header
+# The kernel test-runs no packet that is empty behind its Ethernet header and, lately, none that is shorter
+# than its IP header (net/bpf/test_run.c, bpf_prog_test_run_skb).
+FRAME_LEAST: Final = 15
+_LEAST_OF: Final = {ETH_IPV4: 34, ETH_IPV6: 54}
 FRAME_MOST: Final = 3500  # a page less what the kernel keeps of it, rounded down
 _DEFAULTS: Final = Config(generation=1)
 _U64: Final = 1 << 64
@@ -67,6 +71,12 @@ class Run:
     events: tuple[Event, ...]
 
 
+def runnable(frame: bytes) -> bool:
+    """Whether the kernel can be asked: not about a frame that ends before its Ethernet or IP header does."""
+    least = _LEAST_OF.get(int.from_bytes(frame[12:14], "big"), FRAME_LEAST)
+    return len(frame) >= max(least, FRAME_LEAST)
+
+
 class KernelEngine:
     """One pair and the flows of its endpoint. A context manager: everything goes when it is closed.
 
@@ -80,7 +90,6 @@ class KernelEngine:
         """Raises CannotError, ObjectFault, VerifierError."""
         self._bpf = bpf
         self._alone = alone
-        self._config = replace(config, generation=config.generation or 1, hz=config.hz or jiffies_hz(bpf))
         with ExitStack() as stack:
             try:
                 self._maps = create_maps(bpf, pair)
@@ -98,7 +107,10 @@ class KernelEngine:
                 raise cannot(error, "make the kernel a judge") from None
             self._loaded: LoadedPair | None = None
             self._runners: dict[Direction, TestRunner] = {}
-            self._put(pair)
+            self._tables: dict[Direction, ProvenanceTable] = {}
+            hz = config.hz or jiffies_hz(bpf)
+            self._config = replace(config, generation=config.generation or 1, hz=hz)
+            self._put(pair, self._config)
             self._own = stack.pop_all()
 
     @property
@@ -107,28 +119,27 @@ class KernelEngine:
 
     def swap(self, pair: ObjectPair) -> None:
         """Puts another pair in force under the next generation; flows stay. Raises as the constructor."""
-        self._config = replace(self._config, generation=self._config.generation + 1)
-        self._put(pair)
+        self._put(pair, replace(self._config, generation=self._config.generation + 1))
 
     def run(self, direction: Direction, frame: bytes) -> Run:
-        """One frame, from its Ethernet header on. Raises ValueError for a frame under `FRAME_LEAST` bytes.
+        """One frame, from its Ethernet header on. Raises ValueError for a frame that is not `runnable`.
 
         Of a frame beyond `FRAME_MOST` bytes only the first so many are run: the judges read headers only.
         """
-        if len(frame) < FRAME_LEAST:
+        if not runnable(frame):
             raise ValueError(f"the kernel cannot test-run a frame of {len(frame)} bytes")
         answer = self._runners[direction].run(frame[:FRAME_MOST]).retval
         events = tuple(self._ring.events())
         if answer == layout.TC_NEXT:
-            return Run(True, None, Reason.NONE, direction, _logs(events), events)
+            return Run(True, None, Reason.NONE, direction, self._logs(events), events)
         if answer != layout.TC_DROP:
             raise ObjectFault(f"the {direction.word} program answered {answer}, which is no verdict")
         for event in events:
             if event.kind == EventKind.DENY:
                 rule = None if event.rule == layout.NO_RULE else event.rule
                 judged = Direction(event.direction)
-                return Run(False, rule, Reason(event.reason), judged, _logs(events), events)
-        return Run(False, None, Reason.NONE, direction, _logs(events), events)
+                return Run(False, rule, Reason(event.reason), judged, self._logs(events), events)
+        return Run(False, None, Reason.NONE, direction, self._logs(events), events)
 
     def run_all(self, frames: Iterable[tuple[Direction, bytes]]) -> Iterator[Run]:
         """In order, state kept between them."""
@@ -171,25 +182,30 @@ class KernelEngine:
     ) -> None:
         self.close()
 
-    def _put(self, pair: ObjectPair) -> None:
+    def _put(self, pair: ObjectPair, config: Config) -> None:
         """Loads, fills the bank of the generation, stores the word, as a real swap does (no packet is under
         way here, so no grace period)."""
-        loaded = load_pair(self._bpf, pair, self._config, self._maps)
+        loaded = load_pair(self._bpf, pair, config, self._maps)
         if self._alone:
             runners = {side: loaded.side(side).program for side in Direction}
         else:
-            bank = bank_of(self._config.generation)
+            bank = bank_of(config.generation)
             for side in Direction:
                 key = slot(bank, side).to_bytes(4, "little")
                 number = loaded.side(side).program.number.to_bytes(4, "little")
                 self._bpf.map_update(self._maps[layout.MAP_SLOTS], key, number)
-            self._word.store(self._config.generation)
+            self._word.store(config.generation)
             runners = self._gates
+        self._config = config
         self._runners = {side: TestRunner(self._bpf, program) for side, program in runners.items()}
+        self._tables = {side.direction: side.provenance for side in (pair.ingress, pair.egress)}
         previous, self._loaded = self._loaded, loaded
         if previous is not None:
             previous.close()
 
-
-def _logs(events: Iterable[Event]) -> tuple[int, ...]:
-    return tuple(event.rule for event in events if event.kind == EventKind.LOG)
+    def _logs(self, events: Iterable[Event]) -> tuple[int, ...]:
+        return tuple(
+            index
+            for event in events
+            for index in logged_rules(event, self._tables[Direction(event.direction)])
+        )

@@ -171,11 +171,13 @@ class EventKind(IntEnum):
 
 
 class Event(NamedTuple):
-    """One ring record, 64 bytes.
+    """One ring record, 72 bytes.
 
     time: CLOCK_MONOTONIC ns. rule: index into that direction's provenance, or NO_RULE when the packet
     never reached a rule (then `reason` says why). direction: whose policy judged. ports: host order;
-    for ICMP sport = type and dport = code. Addresses: 16 bytes, IPv4 in the first four.
+    for ICMP sport = type and dport = code. Addresses: 16 bytes, IPv4 in the first four. A LOG event stands
+    for all Log rules of one tier that matched: rule is the tier's first Log rule, logs a bit for each (see
+    provenance.logged_rules); a DENY event has logs 0.
     """
 
     time: int
@@ -192,6 +194,7 @@ class Event(NamedTuple):
     dport: int
     source: bytes
     destination: bytes
+    logs: int = 0
 
     def pack(self) -> bytes:
         return EVENT_FORMAT.pack(*self)
@@ -201,7 +204,7 @@ class Event(NamedTuple):
         return cls(*EVENT_FORMAT.unpack(data))
 
 
-EVENT_FORMAT: Final = struct.Struct("<QIIIBBBBBBHHxx16s16s")
+EVENT_FORMAT: Final = struct.Struct("<QIIIBBBBBBHHxx16s16sQ")
 EVENT_SIZE: Final = EVENT_FORMAT.size
 
 # --- skb->cb ------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
-from .layout import Direction
+from .layout import Direction, Event, EventKind
 
 PROVENANCE_VERSION: Final = 1
 
@@ -59,7 +59,8 @@ class RuleProvenance(BaseModel):
 
 
 class ProvenanceTable(BaseModel):
-    """One object's table. rules[i] belongs to rule index i. sources: SHA-256 in hex of each file's text."""
+    """One object's table. rules[i] belongs to rule index i. sources: SHA-256 in hex of each file's text.
+    logs: for each tier with Log rules their indices, by bit of `layout.Event.logs`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,6 +69,15 @@ class ProvenanceTable(BaseModel):
     direction: DirectionWord
     sources: Mapping[str, str] = Field(default_factory=dict)
     rules: tuple[RuleProvenance, ...] = ()
+    logs: tuple[tuple[int, ...], ...] = ()
+
+
+def logged_rules(event: Event, table: ProvenanceTable) -> tuple[int, ...]:
+    """The rule indices that a LOG event stands for, in walk order; none for an event of another kind."""
+    if event.kind != EventKind.LOG:
+        return ()
+    tier = next((logs for logs in table.logs if logs and logs[0] == event.rule), ())
+    return tuple(index for bit, index in enumerate(tier) if event.logs >> bit & 1)
 
 
 def encode(table: ProvenanceTable) -> bytes:

@@ -247,25 +247,14 @@ def _land(code: Code, tier: TierPlan, position: Value, next_tier: str, name: str
 
 
 def _log(code: Code, tier: TierPlan, rows: Rows, position: Value, name: str) -> None:
-    """An event for each matching Log rule before `position`."""
+    """One event for all matching Log rules before `position`: a bit each, without a loop."""
     b = code.body
     room = max(1, tier.words * WORD_BITS)
     if isinstance(position, str):
         b.leave_if(b.test("ugt", position, room), "corrupt")
     count = b.op("and", code.table(tier.log_counts, position, "i8", 1), 63)
     before = b.op("sub", b.op("shl", 1, count), 1)
-    pending, left = b.slot(f"{name}_pending"), b.slot(f"{name}_left")
-    b.set(pending, b.op("and", _conjunction(code, rows, tier.log_word * 8), before))
-    b.set(left, len(tier.logs))
-    more, done = f"{name}_more", f"{name}_logged"
-    b.go(more)
-    b.label(more)
-    word = b.get(pending)
-    b.leave_if(b.test("eq", word, 0), done)
-    remaining = b.get(left)
-    b.leave_if(b.test("eq", remaining, 0), done)
-    b.set(left, b.op("sub", remaining, 1))
-    b.set(pending, b.op("and", word, b.op("sub", word, 1)))
-    index = code.table(tier.log_indices, b.op("and", lowest_bit(code, word), 63), "i32", 4)
-    emit(code, EventKind.LOG, index, 0, more)
-    b.label(done)
+    marked = b.op("and", _conjunction(code, rows, tier.log_word * 8), before)
+    b.leave_if(b.test("eq", marked, 0), f"{name}_logged")
+    emit(code, EventKind.LOG, tier.logs[0], 0, marked, f"{name}_logged")
+    b.label(f"{name}_logged")

@@ -24,10 +24,10 @@ TIME, GENERATION, RULE, IFINDEX, DIRECTION, KIND, REASON, FAMILY, PROTOCOL, FLAG
     26,
     28,
 )
-PADDING, SOURCE, DESTINATION = 30, 32, 48
+PADDING, SOURCE, DESTINATION, LOGS = 30, 32, 48, 64
 
 
-def emit(code: Code, kind: EventKind, rule: Value, reason: Value, after: str) -> None:
+def emit(code: Code, kind: EventKind, rule: Value, reason: Value, logs: Value, after: str) -> None:
     """Ends the block: writes the record if the ring has room and goes to `after`."""
     b = code.body
     record = b.helper(RESERVE, ("ptr", EVENTS), ("i64", EVENT_SIZE), ("i64", 0), result="ptr")
@@ -50,5 +50,6 @@ def emit(code: Code, kind: EventKind, rule: Value, reason: Value, after: str) ->
     for half in (0, 8):
         b.store("i64", b.load("i64", key, source + half, align=8), record, SOURCE + half, align=8)
         b.store("i64", b.load("i64", key, destination + half, align=8), record, DESTINATION + half, align=8)
+    b.store("i64", logs, record, LOGS, align=8)
     b.do(f"call void inttoptr (i64 {SUBMIT} to ptr)(ptr {record}, i64 0)")
     b.go(after)

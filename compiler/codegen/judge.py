@@ -89,7 +89,7 @@ def _finish(code: Code) -> None:
         Reason.NO_PEER,
     )
     b.label("drop")
-    emit(code, EventKind.DENY, b.get(code.rule), b.get(code.reason), "dropped")
+    emit(code, EventKind.DENY, b.get(code.rule), b.get(code.reason), 0, "dropped")
     b.label("dropped")
     b.do(f"ret i32 {TC_DROP}")
     b.label("allow")

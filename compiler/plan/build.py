@@ -267,13 +267,11 @@ def _tier_plan(part: _Placed, builder: TableBuilder) -> TierPlan:
     verdicts = [VERDICT_CODES[rule.action] << VERDICT_SHIFT | rule.index for rule in part.deciding]
     room = max(1, part.words * WORD_BITS)
     at_verdicts = builder.add(struct.pack(f"<{room}I", *verdicts, *[0] * (room - len(verdicts))))
-    at_counts = at_indices = 0
+    at_counts = 0
     if part.logs:
         counts = [sum(log.index < rule.index for log in part.logs) for rule in part.deciding]
         # Positions past the rules, and the one that stands for "no rule matched", see every Log rule.
         at_counts = builder.add(bytes([*counts, *[len(part.logs)] * (room + 1 - len(counts))]))
-        padded = [log.index for log in part.logs] + [0] * (WORD_BITS - len(part.logs))
-        at_indices = builder.add(struct.pack(f"<{WORD_BITS}I", *padded))
     return TierPlan(
         part.tier.name,
         part.tier.default,
@@ -285,5 +283,4 @@ def _tier_plan(part: _Placed, builder: TableBuilder) -> TierPlan:
         tuple(rule.index for rule in part.logs),
         at_verdicts,
         at_counts,
-        at_indices,
     )

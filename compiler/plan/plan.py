@@ -88,7 +88,6 @@ class TierPlan:
     logs: tuple[int, ...]
     verdicts: int
     log_counts: int
-    log_indices: int
 
 
 @dataclass(frozen=True, slots=True)
