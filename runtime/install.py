@@ -180,6 +180,7 @@ class _Work:
         return partial(bpf.map_update, slots, key, before.number.to_bytes(4, "little"))
 
     def _attach_gates(self, undo: Rollback) -> None:
+        own = self._ensure_clsact(undo)
         for direction, hook in self._change.missing:
             gate = self._site.gates.load(self._site.bpf, direction, self._core.slots, self._core.word)
             with gate:
@@ -188,7 +189,8 @@ class _Work:
                 if self._change.mechanism is Mechanism.TCX:
                     self._attach_tcx(hook, gate, undo)
                 else:
-                    self._attach_clsact(hook, gate, undo)
+                    name = FILTER_NAME_OWN_CLSACT if own else FILTER_NAME
+                    hooks.attach_clsact(self._site.kernel, self._site.link.index, hook, gate, name)
         for gate_kept in self._standing.gates.values():
             runner = gate_kept.runner
             if runner.link and gate_kept not in self._change.surplus:
@@ -200,15 +202,17 @@ class _Work:
         self._held.enter_context(link)
         self._site.pins.put(gate_pin(hook), link, undo, self._held)
 
-    def _attach_clsact(self, hook: TcHook, gate: Fd, undo: Rollback) -> None:
+    def _ensure_clsact(self, undo: Rollback) -> bool:
+        """Makes the clsact that the missing gates need; whether the one there is of our making."""
+        if self._change.mechanism is not Mechanism.CLSACT or not self._change.missing:
+            return False
         kernel, index = self._site.kernel, self._site.link.index
-        present = [one.runner.name for one in (*self._standing.gates.values(), *self._standing.surplus)]
-        own = FILTER_NAME_OWN_CLSACT in present
-        if not kernel.net.has_clsact(index):
-            undo.add("remove the clsact", partial(hooks.drop_empty_clsact, kernel, index))
-            kernel.net.add_clsact(index)
-            own = True
-        hooks.attach_clsact(kernel, index, hook, gate, FILTER_NAME_OWN_CLSACT if own else FILTER_NAME)
+        if kernel.net.has_clsact(index):
+            present = (*self._standing.gates.values(), *self._standing.surplus)
+            return any(one.runner.name == FILTER_NAME_OWN_CLSACT for one in present)
+        undo.add("remove the clsact", partial(hooks.drop_empty_clsact, kernel, index))
+        kernel.net.add_clsact(index)
+        return True
 
     def _remove_gate(self, hook: TcHook, program: int) -> None:
         hooks.remove_program(self._site.kernel, self._site.link.index, hook, program)

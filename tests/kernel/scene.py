@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 import subprocess
 import time
@@ -15,7 +16,17 @@ from polc.pair.layout import Direction
 from polc.pair.object import ObjectPair
 from polc.runtime import netns
 from polc.runtime.attach import AttachReport, AttachRequest, attach
-from polc.runtime.bpf import AttachFlag, AttachType, Bpf, Fd, MapShape, Object, ProgramCode
+from polc.runtime.bpf import (
+    AttachFlag,
+    AttachType,
+    Bpf,
+    BpfError,
+    Command,
+    Fd,
+    MapShape,
+    Object,
+    ProgramCode,
+)
 from polc.runtime.detach import DetachReport, detach
 from polc.runtime.hooks import Mechanism, Mode, TcHook, hook_of
 from polc.runtime.kernel import Kernel
@@ -70,11 +81,22 @@ def sh(*command: str) -> str:
 
 
 class Recorder(Bpf):
-    """The real door; remembers every program, map and link made through it."""
+    """The real door; remembers every program, map and link made through it.
+
+    fail_at: the number of the write, counted from 1 since it was set, that answers ENOMEM; 0 = none.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.made: set[tuple[Object, int]] = set()
+        self.fail_at = 0
+
+    def note_write(self, what: str) -> None:
+        super().note_write(what)
+        if self.fail_at:
+            self.fail_at -= 1
+            if not self.fail_at:
+                raise BpfError(errno.ENOMEM, Command.MAP_CREATE, f"injected instead of {what}")
 
     def map_create(self, shape: MapShape) -> Fd:
         made = super().map_create(shape)

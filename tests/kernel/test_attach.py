@@ -9,6 +9,7 @@ from polc.runtime.attach import AttachReport, attach
 from polc.runtime.errors import CannotError
 from polc.runtime.hooks import Mechanism, Mode, TcHook
 from polc.runtime.kernel import Kernel
+from polc.runtime.policy import Policy
 from polc.runtime.readback import read
 from polc.runtime.standing import State
 from polc.tests.kernel.scene import Scene, allowing, denying, moved_text
@@ -89,7 +90,7 @@ def test_swapping_to_and_fro_leaves_one_pair_and_no_earlier_program(scene: Scene
 def test_flows_and_events_outlive_a_swap(scene: Scene) -> None:
     def shared(kernel: Kernel) -> set[tuple[str, int]]:
         (core,) = read(kernel, scene.link(kernel)).cores.values()
-        contents = [one for one in core.contents if one is not None]
+        contents = [one for one in core.contents if isinstance(one, Policy)]
         return {(name, one.maps[name]) for one in contents for name in ("polc_flows", "polc_events")}
 
     scene.attach(allowing())
