@@ -10,7 +10,7 @@ from .backend import CompiledPair, build_pair
 from .parse import parse
 from .plan.build import PlanLimitError
 from .reading import read_sources
-from .resolve import EndpointRef, Resolved, World, inventory, resolve_endpoint, resolve_labels
+from .resolve import EndpointRef, Resolved, World, inventory, resolve_endpoint, resolve_labels, review
 from .resolve import endpoints as endpoints_of
 from .source import CompileError, Diagnostic, Diagnostics, Source
 
@@ -41,6 +41,7 @@ def load_sources(sources: Sequence[Source], diagnostics: Diagnostics | None = No
     world = inventory(resources, found)
     if found.failed:
         raise CompileError(found, sources)
+    review(world, resources, found)
     return Inventory(tuple(sources), world, tuple(found))
 
 

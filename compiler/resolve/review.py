@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..resources import Entity, Pod, Policy, Resource, SelectorField, WorkloadEndpoint
+from ..selector import canonical
 from ..source import Diagnostics
 from . import codes
 from .policies import ordered, policy_name
-from .scope import PREFIX_NAMESPACE, PREFIX_SERVICE_ACCOUNT, Peer, applicability, peer
+from .scope import PREFIX_NAMESPACE, PREFIX_SERVICE_ACCOUNT, applicability, peer
 from .world import World
 
 
@@ -37,14 +38,14 @@ def _selects(world: World, policy: Policy) -> bool:
 
 def _rules(world: World, policy: Policy, diagnostics: Diagnostics) -> None:
     for rule in (*policy.ingress, *policy.egress):
-        for entity in (rule.source, rule.destination):
-            asked = peer(entity, policy.metadata.namespace)
+        for side, entity in (("source", rule.source), ("destination", rule.destination)):
             field = next(_fields(entity), None)
-            if field is not None and _selects_nothing(world, asked):
+            asked = peer(entity, policy.metadata.namespace)
+            chosen = asked.positive or asked.negative
+            if field is not None and chosen is not None and not world.selected(chosen):
                 diagnostics.warning(
                     codes.EMPTY_SELECTION,
-                    f"selector {field.text!r} selects no address of the inventory"
-                    + (f" within the reach of {policy_name(policy)}" if policy.metadata.namespace else ""),
+                    f"the {side} selects no address of the inventory: {canonical(chosen)}",
                     field.at,
                 )
 
@@ -54,11 +55,6 @@ def _fields(entity: Entity) -> Iterator[SelectorField]:
     for field in (entity.selector, entity.namespace_selector, entity.not_selector):
         if field is not None:
             yield field
-
-
-def _selects_nothing(world: World, asked: Peer) -> bool:
-    chosen = asked.positive or asked.negative
-    return chosen is not None and not world.selected(chosen)
 
 
 def _labels(resources: Iterable[Resource], diagnostics: Diagnostics) -> None:
