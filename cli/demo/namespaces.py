@@ -67,6 +67,13 @@ class PrivateWorld:
     def bpffs(self) -> Path:
         return self.root / "bpffs"
 
+    def left(self) -> list[str]:
+        """What is still there after it was closed: the folder, or a mount in it."""
+        mounted = [
+            one for one in Path("/proc/self/mountinfo").read_text().splitlines() if str(self.root) in one
+        ]
+        return [*mounted, *([f"the folder {self.root}"] if self.root.exists() else [])]
+
     def namespace(self, name: str) -> Path:
         """Makes a network namespace; the path names it for `runtime.netns.run` and for `--netns`."""
         path = self.root / name

@@ -168,17 +168,25 @@ def _echo_message(kind: int, identifier: int) -> bytes:
 
 
 class Stream:
-    """One TCP connection that asks and is answered, over and over, from the namespace it is made in."""
+    """One conversation that asks and is answered over and over, from the namespace that it is made in.
 
-    def __init__(self, source: str, destination: str, port: int) -> None:
+    It ends at the first question that stays unanswered for `SILENCE` seconds.
+    """
+
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
         self.answers = 0
         self.longest = 0.0  # seconds: the longest time between a question and its answer
         self._stop = threading.Event()
-        self._end = socket.create_connection((destination, port), PATIENCE, source_address=(source, 0))
+        family = socket.AF_INET if probe.version == 4 else socket.AF_INET6
+        kind = socket.SOCK_STREAM if probe.protocol == "TCP" else socket.SOCK_DGRAM
+        self._end = socket.socket(family, kind)
+        self._end.settimeout(PATIENCE)
+        self._end.bind((probe.source, 0))
+        self._end.connect((probe.destination, probe.port))
         self._end.settimeout(SILENCE)
-        self._end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.source_port = int(self._end.getsockname()[1])
-        self._thread = threading.Thread(target=self._run, name=f"stream {port}")
+        self._thread = threading.Thread(target=self._run, name=f"stream {probe.port}")
         self._thread.start()
 
     def _run(self) -> None:
@@ -186,7 +194,7 @@ class Stream:
         while not self._stop.is_set():
             begin = time.monotonic()
             try:
-                self._end.sendall(question)
+                self._end.send(question)
                 if self._end.recv(64) != question:
                     return
             except OSError:
@@ -197,8 +205,19 @@ class Stream:
 
     @property
     def alive(self) -> bool:
-        """Whether the last question was answered."""
+        """Whether every question so far was answered."""
         return self._thread.is_alive()
+
+    def reach(self, answers: int) -> bool:
+        """Waits until so many answers came; False when the conversation ends or dawdles before."""
+        until = time.monotonic() + PATIENCE
+        while self.answers < answers and self.alive and time.monotonic() < until:
+            time.sleep(0.002)
+        return self.answers >= answers
+
+    def end(self) -> None:
+        """Waits until the conversation has broken off by itself, for at most `PATIENCE` seconds."""
+        self._thread.join(PATIENCE)
 
     def close(self) -> None:
         self._stop.set()

@@ -1,0 +1,113 @@
+"""`polc attach`: verifies a pair, compiled before or now, and puts it in force on an interface."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ...pair.object import ObjectPair, read_pair, require_endpoint
+from ...runtime.attach import AttachReport, AttachRequest, attach
+from ...runtime.errors import NotInForce
+from ...runtime.hooks import Mechanism
+from ...runtime.hooks import Mode as RuntimeMode
+from ..compiling import choice, compile_one, load
+from ..doors import bpffs_root, with_kernel
+from ..options import (
+    AllowBefore,
+    BpffsRoot,
+    Endpoint,
+    Format,
+    Hook,
+    Interface,
+    Labels,
+    Mode,
+    Namespace,
+    Netns,
+    OutputFormat,
+)
+from ..pairs import is_pair, load_pair, refuse_single_object
+from ..standing import text
+
+
+def run(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PAIR|FILE…", help="A pair's path without .ingress.o, or policies to compile."
+        ),
+    ],
+    iface: Interface,
+    mode: Annotated[
+        Mode, typer.Option("--mode", help="workload: the host's end of a veth; host: the host's own.")
+    ] = Mode.WORKLOAD,
+    hook: Annotated[
+        Hook, typer.Option("--hook", help="How to attach; auto takes tcx where there is any.")
+    ] = Hook.AUTO,
+    netns: Netns = None,
+    endpoint: Endpoint = None,
+    labels: Labels = None,
+    namespace: Namespace = None,
+    bpffs: BpffsRoot = None,
+    mount_bpffs: Annotated[
+        bool, typer.Option("--mount-bpffs", help="Mount a bpf filesystem there when there is none.")
+    ] = False,
+    closed: Annotated[
+        bool,
+        typer.Option("--closed", help="Drop everything until the policy is in force, if it is the first."),
+    ] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Swap too when only the policy's text moved.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")
+    ] = False,
+    allow_before: AllowBefore = None,
+    format: OutputFormat = Format.TEXT,
+) -> None:
+    """Verify a pair and put it in force on an interface, both directions at once."""
+    pair = _pair(targets, endpoint, labels, namespace)
+    request = AttachRequest(
+        interface=iface,
+        bpffs=bpffs_root(bpffs),
+        mode=RuntimeMode(mode.value),
+        mechanism=None if hook is Hook.AUTO else Mechanism(hook.value),
+        mount=mount_bpffs,
+        closed=closed,
+        refresh=refresh,
+        dry_run=dry_run,
+    )
+    report = with_kernel(netns, lambda kernel: attach(kernel, pair, request))
+    typer.echo(report.model_dump_json(indent=2) if format is Format.JSON else _text(report))
+    strangers = [name for name in report.status.bypass if name not in (allow_before or ())]
+    if strangers and not dry_run:
+        names = ", ".join(dict.fromkeys(strangers))
+        raise NotInForce(
+            f"the policy on {iface} is in force, but may be bypassed by {names}",
+            f"remove what runs first, or allow it: --allow-before {strangers[0]}",
+        )
+
+
+def _pair(targets: list[str], endpoint: str | None, labels: str | None, namespace: str | None) -> ObjectPair:
+    """The pair on disk, or the one that the policies compile to."""
+    wanted = choice(endpoint, labels, namespace)
+    if len(targets) == 1 and is_pair(targets[0]):
+        if wanted.labels is not None:
+            raise typer.BadParameter("--labels is for policies, not for a finished pair")
+        pair = load_pair(targets[0])
+        if endpoint is not None:
+            require_endpoint(pair, endpoint)
+        return pair
+    for target in targets:
+        refuse_single_object(target)
+    made = compile_one(load(targets), wanted)
+    return read_pair(made.ingress, made.egress, f"{made.name} ingress", f"{made.name} egress")
+
+
+def _text(report: AttachReport) -> str:
+    if report.dry_run:
+        heading = "would be done:" if report.plan else "nothing would be changed"
+    else:
+        heading = "done:" if report.changed else "nothing was changed"
+    lines = [heading, *(f"  {step}" for step in report.plan), *(f"note: {note}" for note in report.notes)]
+    return "\n".join([*lines, text(report.status)])

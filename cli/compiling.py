@@ -1,0 +1,104 @@
+"""How commands reach the compiler: from files and the choice of an endpoint to compiled pairs.
+
+The compiler is imported when it is needed: a node without the `compile` extra has the other commands.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from .diagnostics import render
+from .options import parse_endpoint, parse_labels
+from .outcome import Code, color, fail, say
+
+if TYPE_CHECKING:
+    from ..compiler.backend import CompiledPair
+    from ..compiler.pipeline import Inventory
+    from ..compiler.resolve import EndpointRef
+    from ..compiler.source import Diagnostic
+
+_SHOWN: Final = 8  # endpoints named in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to compile for: one endpoint of the inventory, given labels, or (neither) every endpoint."""
+
+    endpoint: tuple[str, str] | None = None
+    labels: Mapping[str, str] | None = None
+    namespace: str | None = None
+
+
+def choice(endpoint: str | None, labels: str | None, namespace: str | None) -> Choice:
+    """The options as a choice; typer.BadParameter (exit 2) for what contradicts itself."""
+    if endpoint is not None and labels is not None:
+        raise typer.BadParameter("--endpoint and --labels exclude each other")
+    if namespace is not None and labels is None:
+        raise typer.BadParameter("--namespace belongs to --labels", param_hint="--namespace")
+    return Choice(
+        parse_endpoint(endpoint) if endpoint is not None else None,
+        parse_labels(labels) if labels is not None else None,
+        namespace,
+    )
+
+
+def load(files: Sequence[str]) -> Inventory:
+    """Reads and checks the files; warnings are said at once. CompileError when they are wrong."""
+    from ..compiler.pipeline import load as load_inventory
+
+    inventory = load_inventory(files)
+    warn(inventory, inventory.warnings)
+    return inventory
+
+
+def warn(inventory: Inventory, warnings: Sequence[Diagnostic]) -> None:
+    """Says the warnings, with the places they speak of."""
+    if warnings:
+        sources = {source.path: source for source in inventory.sources}
+        say(render(warnings, sources, color=color(sys.stderr.isatty())).rstrip("\n"))
+
+
+def refs(inventory: Inventory, wanted: Choice) -> tuple[EndpointRef, ...]:
+    """The endpoints to compile for, none of them with labels. CompileError when there is none to choose."""
+    from ..compiler.pipeline import endpoints
+    from ..compiler.resolve import EndpointRef
+
+    if wanted.labels is not None:
+        return ()
+    if wanted.endpoint is not None:
+        return (EndpointRef(*wanted.endpoint, ""),)
+    return endpoints(inventory)
+
+
+def compile_each(inventory: Inventory, wanted: Choice, emit: Sequence[str] = ()) -> Iterator[CompiledPair]:
+    """Compiles for every chosen endpoint, one after the other; warnings are said as they come."""
+    from ..compiler.pipeline import compile_endpoint, compile_labels
+
+    made: list[Callable[[], CompiledPair]]
+    if wanted.labels is not None:
+        made = [partial(compile_labels, inventory, wanted.labels, wanted.namespace, emit=emit)]
+    else:
+        made = [
+            partial(compile_endpoint, inventory, one.namespace, one.name, one.kind, emit=emit)
+            for one in refs(inventory, wanted)
+        ]
+    for make in made:
+        pair = make()
+        warn(inventory, pair.warnings)
+        yield pair
+
+
+def compile_one(inventory: Inventory, wanted: Choice) -> CompiledPair:
+    """The pair for one interface; ends the command (exit 2) when the choice leaves several endpoints."""
+    found = refs(inventory, wanted)
+    if len(found) > 1:
+        names = ", ".join(f"{one.namespace}/{one.name}" for one in found[:_SHOWN])
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        fail(Code.USAGE, f"the files hold {len(found)} endpoints: {names}{more}", "choose one by --endpoint")
+    return next(compile_each(inventory, wanted))

@@ -1,0 +1,101 @@
+"""The options that several commands share, each defined once with its name, help and check."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+# A label key and value as the dossier §1 takes them from Kubernetes, lengths left to the compiler's checks.
+_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?")
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class Mode(StrEnum):
+    WORKLOAD = "workload"
+    HOST = "host"
+
+
+class Hook(StrEnum):
+    AUTO = "auto"
+    TCX = "tcx"
+    CLSACT = "clsact"
+
+
+class Emit(StrEnum):
+    IR = "ir"
+    PLAN = "plan"
+    LLVM = "llvm"
+    ASM = "asm"
+
+
+def parse_labels(text: str) -> Mapping[str, str]:
+    """`k=v,…` as a mapping; typer.BadParameter (exit 2) when it is not that."""
+    labels: dict[str, str] = {}
+    for part in text.split(","):
+        key, equals, value = part.strip().partition("=")
+        if not equals or not _LABEL.fullmatch(key) or (value and not _LABEL.fullmatch(value)):
+            raise typer.BadParameter(f"{part.strip()!r} is not KEY=VALUE", param_hint="--labels")
+        if key in labels:
+            raise typer.BadParameter(f"label {key!r} is given twice", param_hint="--labels")
+        labels[key] = value
+    return labels
+
+
+def parse_endpoint(text: str) -> tuple[str, str]:
+    """`NS/NAME` as a pair; typer.BadParameter when it is not that."""
+    namespace, slash, name = text.partition("/")
+    if not slash or not namespace or not name or "/" in name:
+        raise typer.BadParameter(f"{text!r} is not NAMESPACE/NAME", param_hint="--endpoint")
+    return namespace, name
+
+
+def parse_emit(text: str) -> tuple[Emit, ...]:
+    """`ir,plan,…` in the given order; typer.BadParameter for a word that is none of them."""
+    try:
+        return tuple(dict.fromkeys(Emit(word.strip()) for word in text.split(",")))
+    except ValueError:
+        words = ", ".join(Emit)
+        raise typer.BadParameter(f"{text!r} is no list of {words}", param_hint="--emit") from None
+
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE…", help="Policies and inventory: YAML or JSON files, folders, or - for standard input."
+    ),
+]
+Endpoint = Annotated[
+    str | None, typer.Option("--endpoint", metavar="NS/NAME", help="Only this endpoint of the inventory.")
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        "--labels", metavar="K=V,…", help="An endpoint with these labels, instead of one of the inventory."
+    ),
+]
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", metavar="NS", help="The namespace of the --labels endpoint.")
+]
+OutputFormat = Annotated[Format, typer.Option("--format", help="How to print what was found.")]
+Interface = Annotated[str, typer.Option("--iface", metavar="IF", help="The network interface.")]
+Netns = Annotated[
+    str | None,
+    typer.Option("--netns", metavar="NAME|PATH|PID", help="The interface is in this network namespace."),
+]
+BpffsRoot = Annotated[
+    Path | None,
+    typer.Option("--bpffs", metavar="DIR", help="The bpf filesystem for the pins (default: /sys/fs/bpf)."),
+]
+AllowBefore = Annotated[
+    list[str] | None,
+    typer.Option("--allow-before", metavar="NAME", help="This program may run before the gate (repeatable)."),
+]
