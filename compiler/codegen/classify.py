@@ -9,7 +9,6 @@ from __future__ import annotations
 from ...pair.layout import EventKind
 from ..ir.nodes import Action
 from ..plan.plan import (
-    FIELD_BITS,
     LANDING_LIMIT,
     VERDICT_CODES,
     VERDICT_SHIFT,
@@ -38,9 +37,15 @@ def classify(code: Code) -> None:
         _conclude(code, code.plan.end, code.plan.end_index)
 
 
-def _conclude(code: Code, action: Action, index: Value) -> None:
+def _conclude(code: Code, action: Action, index: int) -> None:
     code.body.set(code.rule, index)
+    _keep_apart(code, index)
     code.body.go("allowed" if action is Action.ALLOW else "denied")
+
+
+def _keep_apart(code: Code, index: int) -> None:
+    """An asm of its own: LLVM merges equal ends of blocks otherwise, and drops their lines."""
+    code.body.do(f'call void asm sideeffect "", "i"(i64 {index})')
 
 
 # --- rows -------------------------------------------------------------------------------------------
@@ -116,9 +121,20 @@ def _key6(code: Code, at: int) -> tuple[str, str]:
 def _set_row(code: Code, row: Slot, field: Field, index: Value) -> None:
     """row = tables + rows[index], with the offset checked for the verifier's sake."""
     b = code.body
-    offset = code.table(field.rows, index, "i32", 4)
+    offset = _entry(code, field.rows, index, "i32", 4)
     b.leave_if(b.test("ugt", offset, code.plan.row_limit), "corrupt")
     b.set(row, b.address(TABLES, offset))
+
+
+def _base(code: Code, offset: int) -> str:
+    """The address of a table whose offset depends on the policy. Opaque, so that a far table takes the same
+    instructions as a near one: the code's shape must not follow the tables' sizes."""
+    return code.body.address(TABLES, code.body.opaque(offset))
+
+
+def _entry(code: Code, offset: int, index: Value, type: str, scale: int) -> str:
+    b = code.body
+    return b.load(type, _base(code, offset), b.op("mul", index, scale), align=scale)
 
 
 def _search(code: Code, row: Slot, field: Field, *key: Value) -> None:
@@ -131,13 +147,14 @@ def _search(code: Code, row: Slot, field: Field, *key: Value) -> None:
     index, round_ = b.slot(f"{name}_index"), b.slot(f"{name}_round")
     b.set(index, 0)
     b.set(round_, field.steps)
+    keys = _base(code, field.keys)
     b.go(name)
     b.label(name)
     left = b.op("sub", b.get(round_), 1)
     b.set(round_, left)
     so_far = b.get(index)
     candidate = b.op("or", so_far, b.op("shl", 1, left))
-    reached = _reached(code, field, candidate, key)
+    reached = _reached(code, field, b.address(keys, b.op("mul", candidate, field.key_bytes)), key)
     b.set(index, b.op("or", so_far, b.op("shl", reached, left)))
     out = b.name("found")
     b.branch(b.test("eq", left, 0), out, name)
@@ -145,16 +162,15 @@ def _search(code: Code, row: Slot, field: Field, *key: Value) -> None:
     _set_row(code, row, field, b.get(index))
 
 
-def _reached(code: Code, field: Field, candidate: Value, key: tuple[Value, ...]) -> str:
-    """1 when keys[candidate] <= key, else 0, without a branch."""
+def _reached(code: Code, field: Field, start_at: str, key: tuple[Value, ...]) -> str:
+    """1 when the interval start that is stored at `start_at` <= key, else 0, without a branch."""
     b = code.body
-    if FIELD_BITS[field.kind] <= 32:
-        start = code.table(field.keys, candidate, "i32", 4)
+    if field.key_bytes == 4:
+        start = b.load("i32", start_at, align=4)
         # start - key - 1 is negative exactly when start <= key; both fit 32 bits
         difference = b.op("sub", b.op("sub", start, key[0]), 1)
         return b.op("lshr", b.opaque(difference), 63)
-    at = b.address(TABLES, b.op("mul", candidate, 16))
-    low, high = b.load("i64", at, field.keys, align=8), b.load("i64", at, field.keys + 8, align=8)
+    low, high = b.load("i64", start_at, align=8), b.load("i64", start_at, 8, align=8)
     borrow = _borrow(code, key[1], low, 0)
     return b.op("xor", _borrow(code, key[0], high, borrow), 1)
 
@@ -236,11 +252,12 @@ def _land(code: Code, tier: TierPlan, position: Value, next_tier: str, name: str
             with b.at(code.locations[index]):
                 # volatile: LLVM gives a line record to a store, to a constant's move it does not
                 b.do(f"store volatile i64 {index}, ptr {code.rule.name}, align 8")
+                _keep_apart(code, index)
                 b.go(outcome[action])
         return
     bounded = b.op("and", position, (1 << (tier.words * WORD_BITS - 1).bit_length()) - 1)
     b.leave_if(b.test("uge", bounded, tier.words * WORD_BITS), "corrupt")
-    entry = code.table(tier.verdicts, bounded, "i32", 4)
+    entry = _entry(code, tier.verdicts, bounded, "i32", 4)
     b.set(code.rule, b.op("and", entry, (1 << VERDICT_SHIFT) - 1))
     cases = {VERDICT_CODES[action]: label for action, label in outcome.items()}
     b.switch(b.op("lshr", entry, VERDICT_SHIFT), "corrupt", cases)
@@ -252,7 +269,7 @@ def _log(code: Code, tier: TierPlan, rows: Rows, position: Value, name: str) -> 
     room = max(1, tier.words * WORD_BITS)
     if isinstance(position, str):
         b.leave_if(b.test("ugt", position, room), "corrupt")
-    count = b.op("and", code.table(tier.log_counts, position, "i8", 1), 63)
+    count = b.op("and", _entry(code, tier.log_counts, position, "i8", 1), 63)
     before = b.op("sub", b.op("shl", 1, count), 1)
     marked = b.op("and", _conjunction(code, rows, tier.log_word * 8), before)
     b.leave_if(b.test("eq", marked, 0), f"{name}_logged")

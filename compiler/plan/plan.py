@@ -68,6 +68,11 @@ class Field:
     classes: int
     intervals: int
 
+    @property
+    def key_bytes(self) -> int:
+        """Size of one interval start."""
+        return 16 if FIELD_BITS.get(self.kind) == 128 else 4
+
 
 @dataclass(frozen=True, slots=True)
 class TierPlan:
