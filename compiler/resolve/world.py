@@ -122,6 +122,8 @@ def _namespaced(namespace: str, namespaces: Mapping[str, Mapping[str, str]]) -> 
 def _workloads(
     resources: Sequence[Resource], namespaces: Mapping[str, Mapping[str, str]], diagnostics: Diagnostics
 ) -> Iterable[Workload]:
+    # A Pod that names no node counts as well: manifests written by hand leave it out, and what has an
+    # address runs somewhere. One that Calico would skip as unscheduled has no address to contribute.
     for item in resources:
         if isinstance(item, Pod) and not item.host_network:
             yield _pod(item, namespaces)
