@@ -16,7 +16,7 @@ from typing import Final
 
 from ..pair.layout import EVENT_SIZE, Event
 from .bpf import Bpf, Fd, MapType, Object
-from .bpf.memory import PAGE, Memory
+from .bpf.memory import PAGE, Memory, fence
 from .errors import CannotError
 
 _BUSY: Final = 1 << 31
@@ -59,20 +59,24 @@ class Ring:
 
     def events(self) -> Iterator[Event]:
         """What is there now, oldest first, without waiting; each record is given back once it was copied."""
-        consumed = self._consumer.load(0)
-        while consumed < self._producer.load(0):
+        consumed, produced = self._consumer.load(0), self._producer.load(0)
+        while consumed < produced:
+            fence()  # the position before the header, as ringbuf_process_ring of libbpf acquires both
             place = PAGE + (consumed & self._mask)
             (header,) = _LENGTH.unpack(self._producer.copy(place, _LENGTH.size))
             if header & _BUSY:
                 return
+            fence()
             length = header & ~_DISCARDED
             record = b"" if header & _DISCARDED else self._producer.copy(place + _HEADER, length)
             consumed += (_HEADER + length + 7) & ~7
+            fence()
             self._consumer.store(0, consumed)
             if len(record) == EVENT_SIZE:
                 yield Event.unpack(record)
             elif record:
                 self.foreign += 1
+            produced = self._producer.load(0)
 
     def read(self, seconds: float) -> tuple[Event, ...]:
         """The events there are, after waiting for one for at most so long."""

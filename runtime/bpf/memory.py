@@ -8,12 +8,30 @@ access on both supported machines; slices and struct.pack_into promise no such t
 from __future__ import annotations
 
 import mmap
+import platform
+import threading
 from typing import Final
 
 from .fd import Fd
 
 PAGE: Final = mmap.PAGESIZE
 WORD: Final = 8
+
+# x86-64 keeps the order of loads, and of loads before stores, by itself.
+_STRONG: Final = platform.machine() == "x86_64"
+_LOCK: Final = threading.Lock()
+
+
+def fence() -> None:
+    """Keeps loads before this call before the loads and stores after it, as the kernel's smp_rmb would.
+
+    A release followed by an acquire is such a barrier on arm64, and a lock is the only one Python has.
+    """
+    if _STRONG:
+        return
+    for _ in range(2):
+        with _LOCK:
+            pass
 
 
 class Memory:

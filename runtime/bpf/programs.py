@@ -131,9 +131,10 @@ class TestRunner:
         )
 
     def run(self, frame: bytes, repeat: int = 1) -> RunResult:
-        """Raises BpfError EINVAL for a frame without a whole Ethernet header (some kernels want one byte more,
-        and newer ones the whole IP header too), and for one of more than a page less the kernel's own room in
-        it (3712 bytes on x86-64)."""
+        """Raises BpfError EINVAL for a frame without a whole Ethernet header (some kernels want a byte more,
+        and newer ones the whole IP header), and for one of more than a page less the kernel's own room in it
+        (3712 bytes on x86-64).
+        """
         if len(frame) > FRAME_ROOM:
             raise BpfError(errno.EINVAL, Command.PROG_TEST_RUN, f"with a frame of {len(frame)} bytes")
         request = self._request

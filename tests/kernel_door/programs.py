@@ -44,7 +44,7 @@ def answering_cb(bpf: Bpf) -> Fd:
     return load_code(bpf, [load(R.R0, R.R1, 48, 4), leave()])
 
 
-def waiting(bpf: Bpf, board: Fd, rounds: int) -> Fd:
+def clock_reading(bpf: Bpf, board: Fd, rounds: int) -> Fd:
     """Writes 1 into the board's first word, reads the clock `rounds` times, writes 1 into the second."""
     return load_code(
         bpf,

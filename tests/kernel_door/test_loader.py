@@ -16,7 +16,7 @@ from polc.pair import layout
 from polc.pair.layout import Config, ConfigFlag, Direction
 from polc.pair.object import ObjectPair
 from polc.runtime.bpf import Bpf, BpfError, Command, Fd, MapFlag, MapShape, MapType, Object, ProgramCode
-from polc.runtime.bpf.programs import Syscall
+from polc.runtime.bpf.syscall import Syscall
 from polc.runtime.errors import CannotError, ObjectFault, VerifierError
 from polc.runtime.loader import create_maps, load_pair, section_map_name
 from polc.runtime.section import section_data

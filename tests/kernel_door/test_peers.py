@@ -61,7 +61,8 @@ def test_bpftool_makes_the_program_that_we_make(
     bpf: Bpf, objects: dict[Direction, Path], mounted: Path, direction: Direction
 ) -> None:
     theirs = _bpftool(objects, direction, mounted)
-    pair = read_pair(*(objects[side].read_bytes() for side in Direction))
+    ingress, egress = (objects[side].read_bytes() for side in Direction)
+    pair = read_pair(ingress, egress)
     with load_pair(bpf, pair, Config()) as loaded:
         ours = bpf.prog_info(loaded.side(direction).program)
     assert theirs["tag"] == ours.tag.hex()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 from polc.pair.layout import EVENT_SIZE, Event, EventKind
@@ -14,7 +15,7 @@ from polc.runtime.errors import CannotError
 from polc.runtime.grace import Grace
 from polc.runtime.ring import Ring
 from polc.runtime.word import Word, create_word
-from polc.tests.kernel_door.programs import FRAME, emitting, waiting
+from polc.tests.kernel_door.programs import FRAME, clock_reading, emitting
 
 pytestmark = pytest.mark.kernel
 
@@ -74,29 +75,46 @@ def test_memory_is_read_in_aligned_words_only(bpf: Bpf) -> None:
         memory.close()
 
 
-def _finished(bpf: Bpf, waits: Grace | None) -> bool:
-    """Whether a program that was running when `waits` was asked is over afterwards."""
-    shape = MapShape("polc_board", MapType.ARRAY, 4, 16, 1, MapFlag.MMAPABLE)
-    with bpf.map_create(shape) as map_, waiting(bpf, map_, 100_000) as program:
-        board = Memory(map_, PAGE, writable=True)
-        packet = threading.Thread(target=bpf.test_run, args=(program, FRAME))
+@dataclass
+class Packet:
+    """A program that takes some 10 ms, and the board on which it says that it started and that it ended."""
+
+    bpf: Bpf
+    program: Fd
+    board: Memory
+
+    def ended_after(self, waiting: Callable[[], None]) -> bool:
+        """Whether the program, found running, is over once `waiting` returned."""
+        self.board.store(0, 0)
+        self.board.store(8, 0)
+        packet = threading.Thread(target=self.bpf.test_run, args=(self.program, FRAME))
         packet.start()
-        while not board.load(0):
-            time.sleep(0)
-        if waits is not None:
-            waits.wait(bpf)
-        finished = bool(board.load(8))
+        while not self.board.load(0):
+            time.sleep(0.0005)
+        waiting()
+        ended = bool(self.board.load(8))
         packet.join()
-        assert board.load(8)
+        assert self.board.load(8)
+        return ended
+
+
+@pytest.fixture
+def packet(bpf: Bpf) -> Iterator[Packet]:
+    shape = MapShape("polc_board", MapType.ARRAY, 4, 16, 1, MapFlag.MMAPABLE)
+    with bpf.map_create(shape) as map_, clock_reading(bpf, map_, 250_000) as program:
+        board = Memory(map_, PAGE, writable=True)
+        yield Packet(bpf, program, board)
         board.close()
-        return finished
 
 
-def test_after_a_grace_period_no_packet_is_still_inside_a_program(bpf: Bpf) -> None:
+def test_after_a_grace_period_no_packet_is_still_inside_a_program(bpf: Bpf, packet: Packet) -> None:
     grace = Grace()
-    assert all(_finished(bpf, grace) for _ in range(10))
-    # The control: without it the same packet is found inside its program.
-    assert not all(_finished(bpf, None) for _ in range(10))
+    assert all(packet.ended_after(lambda: grace.wait(bpf)) for _ in range(10))
+
+
+def test_without_a_grace_period_a_packet_is_found_inside_its_program(packet: Packet) -> None:
+    """The control: what the test above looks for can be seen."""
+    assert any(not packet.ended_after(lambda: None) for _ in range(100))
 
 
 def test_grace_keeps_its_maps(bpf: Bpf) -> None:
