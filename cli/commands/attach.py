@@ -65,7 +65,10 @@ def run(
     allow_before: AllowBefore = None,
     format: OutputFormat = Format.TEXT,
 ) -> None:
-    """Verify a pair and put it in force on an interface, both directions at once."""
+    """Verify a pair and put it in force on an interface.
+
+    Both directions come into force at once; attaching what is in force already writes nothing.
+    """
     pair = _pair(targets, endpoint, labels, namespace)
     request = AttachRequest(
         interface=iface,

@@ -14,7 +14,10 @@ from ..outcome import Code, color
 
 
 def run(files: Files, format: OutputFormat = Format.TEXT) -> None:
-    """Report all errors and warnings of the files; exit 1 when there is an error."""
+    """Report all errors and warnings of the files.
+
+    Exit 1 when there is an error.
+    """
     found, sources = findings(files)
     if format is Format.JSON:
         typer.echo(render_json(found, sources))

@@ -73,7 +73,10 @@ def run(
     ] = None,
     format: OutputFormat = Format.TEXT,
 ) -> None:
-    """Compile policies to a pair of BPF objects for each endpoint: NAME.ingress.o and NAME.egress.o."""
+    """Compile policies to pairs of BPF objects.
+
+    For each endpoint NAME.ingress.o and NAME.egress.o are written, sealed with one identity.
+    """
     wanted = choice(endpoint, labels, namespace)
     kinds = parse_emit(emit) if emit is not None else ()
     if out.exists() and not out.is_dir():

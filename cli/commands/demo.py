@@ -6,5 +6,8 @@ from ..demo.play import play
 
 
 def run() -> None:
-    """Show a policy at work between a client and a workload, on real traffic, and clean up."""
+    """Show a policy at work on real traffic.
+
+    Client, node and workload in network namespaces of its own; everything is taken down at the end.
+    """
     play()

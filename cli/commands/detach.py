@@ -15,7 +15,10 @@ def run(
     bpffs: BpffsRoot = None,
     format: OutputFormat = Format.TEXT,
 ) -> None:
-    """Stop enforcing and remove gates, pins and maps; a second run finds nothing to do."""
+    """Stop enforcing and remove gates, pins and maps.
+
+    A second run finds nothing to do.
+    """
     report = with_kernel(netns, lambda kernel: detach(kernel, iface, bpffs_root(bpffs)))
     typer.echo(report.model_dump_json(indent=2) if format is Format.JSON else text(report))
 

@@ -49,7 +49,10 @@ class Doctor(BaseModel):
 
 
 def run(bpffs_root: BpffsRoot = None, format: OutputFormat = Format.TEXT) -> None:
-    """Say what this machine can and cannot do, and how to mend it; exit 3 when it cannot attach."""
+    """Say what this machine can do, and how to mend the rest.
+
+    Exit 3 when it cannot attach.
+    """
     found = examine(features(Bpf()), str(bpffs_root) if bpffs_root else None)
     typer.echo(found.model_dump_json(indent=2) if format is Format.JSON else text(found))
     if not found.can_attach:

@@ -17,7 +17,10 @@ def run(
     obj: Annotated[Path, typer.Argument(metavar="OBJ", help="An object that `polc compile` wrote.")],
     format: OutputFormat = Format.TEXT,
 ) -> None:
-    """Show an object's identity, direction, sections, tables, and instructions by rule."""
+    """Show what an object holds.
+
+    Identity, direction, endpoint, sections, maps, and the instructions of each rule.
+    """
     found = inspect_object(read_object(obj.read_bytes(), str(obj)))
     typer.echo(found.model_dump_json(indent=2) if format is Format.JSON else text(found))
 

@@ -21,7 +21,10 @@ def run(
     netns: Netns = None,
     format: OutputFormat = Format.TEXT,
 ) -> None:
-    """Show denied and logged packets as they happen, until Ctrl-C; two monitors share one ring's events."""
+    """Show denied and logged packets as they happen.
+
+    Until Ctrl-C. The ring of an interface has one reader: two monitors share its events between them.
+    """
     with Watch(netns, iface) as watch:
         try:
             while True:

@@ -24,7 +24,10 @@ def run(
     allow_before: AllowBefore = None,
     format: OutputFormat = Format.TEXT,
 ) -> None:
-    """Check that a pair is in force on the interface; exit 4 when not, or when it may be bypassed."""
+    """Check that a pair is in force on the interface.
+
+    Exit 4 when none is, when it is another one, or when a foreign program may decide before it.
+    """
     wanted = load_pair(pair).identity.hex() if pair is not None else None
     found = with_kernel(netns, lambda kernel: verify(kernel, iface, allow_before or (), wanted))
     if format is Format.JSON:
