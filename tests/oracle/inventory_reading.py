@@ -110,7 +110,9 @@ class Inventory:
 
     def _pod(self, thing: Object) -> Entity | None:
         spec, namespace = thing.get("spec") or {}, namespace_of(thing)
-        if _true(spec.get("hostNetwork")) or not spec.get("nodeName"):
+        # §2.7 skips an unscheduled pod. A manifest written by hand names no node though, so what has an
+        # address counts, and what Calico would skip has none to give.
+        if _true(spec.get("hostNetwork")):
             return None
         labels = self.pod_like(namespace, labels_of(thing), str(spec.get("serviceAccountName") or "default"))
         nets = tuple(read_net(text) for text in _pod_addresses(thing))
