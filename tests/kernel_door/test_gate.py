@@ -20,7 +20,6 @@ from polc.runtime.section import section_map
 from polc.runtime.word import Word, create_word
 from polc.tests.kernel_door.programs import FRAME, answering, answering_cb, delaying
 
-
 pytestmark = pytest.mark.kernel
 
 
