@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
 from ..pair.layout import SLOT_COUNT, Direction, bank_of, slot
-from .bpf import Fd, Object
+from .bpf import Fd, MapType, Object
 from .errors import cannot
 from .gate import Gates
 from .hooks import Runner, TcHook, runners
@@ -94,27 +95,44 @@ def read(kernel: Kernel, link: Link, gates: Gates | None = None) -> Reading:
 
 def _read(kernel: Kernel, link: Link, known: Gates) -> Reading:
     hooks = {hook: runners(kernel, link.index, hook) for hook in TcHook}
-    found = [
-        gate
-        for hook in TcHook
-        for runner in hooks[hook]
-        if (gate := _recognised(kernel, known, runner)) is not None
-    ]
-    cores = {core: _core(kernel, *core) for core in dict.fromkeys(gate.core for gate in found)}
+    with ExitStack() as held:
+        found = [
+            gate
+            for hook in TcHook
+            for runner in hooks[hook]
+            if (gate := _recognised(kernel, known, runner, held)) is not None
+        ]
+        cores = {core: _core(kernel, *core) for core in dict.fromkeys(gate.core for gate in found)}
     return Reading(link, hooks, tuple(found), cores)
 
 
-def _recognised(kernel: Kernel, known: Gates, runner: Runner) -> Gate | None:
+def _recognised(kernel: Kernel, known: Gates, runner: Runner, held: ExitStack) -> Gate | None:
     if not runner.program or (runner.filter is not None and not runner.filter.direct):
         return None
     program = kernel.bpf.fd_by_id(Object.PROG, runner.program)
     if program is None:
         return None
     with program:
+        _hold_slots(kernel, program, held)
         gate = known.recognise(kernel.bpf, program)
     if gate is None or not gate.genuine or gate.direction is None:
         return None
     return Gate(runner, gate.direction, gate.slots, gate.word)
+
+
+def _hold_slots(kernel: Kernel, program: Fd, held: ExitStack) -> None:
+    """Keeps program arrays open until the reading is done, so that they are opened and closed once.
+
+    Where no pin holds one (somebody removed it), each last close starts the kernel's work that empties it,
+    and two starts while one is pending lose a reference for ever (kernel/bpf/arraymap.c of Linux 6.18,
+    prog_array_map_clear: it counts the map up before schedule_work, whose answer it ignores).
+    """
+    for number in kernel.bpf.prog_info(program).map_ids:
+        map_ = kernel.bpf.fd_by_id(Object.MAP, number)
+        if map_ is not None and kernel.bpf.map_info(map_).type == MapType.PROG_ARRAY:
+            held.enter_context(map_)
+        elif map_ is not None:
+            map_.close()
 
 
 def _core(kernel: Kernel, slots_id: int, word_id: int) -> Core:

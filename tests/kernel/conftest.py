@@ -46,16 +46,25 @@ def bpffs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bpffs]:
 
 @pytest.fixture
 def veth(namespace: Callable[[], str]) -> Veth:
-    """A veth from one namespace (the node, `polc-test-h`) to another (the workload)."""
+    """A veth from one namespace (the node, `polc-test-h`) to another (the workload).
+
+    Neighbours are permanent: a test's policy may deny ARP too, and a failed look-up lasts for a second.
+    """
     pair = Veth(namespace(), namespace())
     node, workload = pair.namespace, pair.workload
     sh(
         *("ip", "-n", node, "link", "add", pair.device, "type", "veth"),
         *("peer", "name", "polc-test-w", "netns", workload),
     )
-    for space, device, address in ((node, pair.device, NODE), (workload, "polc-test-w", WORKLOAD)):
+    ends = (
+        (node, pair.device, NODE, "02:00:00:00:00:01"),
+        (workload, "polc-test-w", WORKLOAD, "02:00:00:00:00:02"),
+    )
+    for (space, device, address, mac), (_, _, peer, peer_mac) in (ends, ends[::-1]):
+        sh("ip", "-n", space, "link", "set", device, "address", mac)
         sh("ip", "-n", space, "addr", "add", f"{address}/24", "dev", device)
         sh("ip", "-n", space, "link", "set", device, "up")
+        sh("ip", "-n", space, "neigh", "replace", peer, "lladdr", peer_mac, "dev", device, "nud", "permanent")
     return pair
 
 
@@ -71,3 +80,9 @@ def door() -> Iterator[Recorder]:
 def scene(request: pytest.FixtureRequest, door: Recorder, veth: Veth, bpffs: Bpffs) -> Scene:
     """A veth to attach to, once by tcx links and once by clsact filters."""
     return Scene(veth, bpffs.root, request.param, door)
+
+
+@pytest.fixture
+def clsact(door: Recorder, veth: Veth, bpffs: Bpffs) -> Scene:
+    """As `scene`, by clsact filters only."""
+    return Scene(veth, bpffs.root, Mechanism.CLSACT, door)
