@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -131,15 +131,26 @@ def _module_input(
 ) -> ModuleInput:
     home = _home(sources, resolved, judge.direction)
     spans = [item.span or home for item in resolved.provenance[judge.direction]]
-    used = {span.file for span in [home, *spans]}
+    used = {(span.file, span.line) for span in [home, *spans]}
     return ModuleInput(
         plan=judge,
-        texts={source.path: source.text for source in sources if source.path in used},
+        texts={source.path: _quoted(source, used) for source in sources if _named(source, used)},
         places=[Place(span.file, span.line, span.column) for span in spans],
         home=Place(home.file, home.line, home.column),
         provenance_size=len(provenance),
         note_size=note_size(resolved.endpoint, resolved.addresses),
     )
+
+
+def _named(source: Source, used: Set[tuple[str, int]]) -> bool:
+    return any(file == source.path for file, _ in used)
+
+
+def _quoted(source: Source, used: Set[tuple[str, int]]) -> str:
+    """The source with every line blank that no rule stands on: debug data travels with the object, and what
+    it does not need (comments, other objects of the file) is nobody's business there."""
+    lines = source.text.split("\n")
+    return "\n".join(line if (source.path, at) in used else "" for at, line in enumerate(lines, 1))
 
 
 def _provenance_table(sources: Sequence[Source], resolved: Resolved, judge: JudgePlan) -> ProvenanceTable:

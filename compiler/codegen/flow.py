@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 from ...pair import flow, packet
 from ...pair.layout import (
     CB_RESUME,
@@ -26,7 +24,7 @@ from ..plan.tables import TRANSITION_ADOPT_SHIFT, TRANSITION_STATE, TRANSITION_S
 from . import context as cx
 from .body import Slot
 from .context import CONFIG, CONTEXT, FLOWS, SLOTS, Code
-from .parse import store_sides, window
+from .parse import in_memory, store_sides, window
 
 MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, TAIL_CALL = 1, 2, 3, 12  # helper numbers
 
@@ -190,7 +188,7 @@ def related(code: Code) -> None:
     b.leave_if(b.test("ne", b.op("lshr", first, 4), 4), unrelated)
     words = b.op("and", first, 15)
     b.leave_if(b.test("ult", words, 5), unrelated)
-    fragment = b.op("and", b.load("i16", header, 6), socket.htons(0x1FFF))
+    fragment = b.op("and", b.load("i16", header, 6), in_memory(0x1FFF))
     b.leave_if(b.test("ne", fragment, 0), unrelated)
     protocol = b.load("i8", header, 9)
     _inner_sides(code, b.load("i32", header, 12), b.load("i32", header, 16), 0)

@@ -34,7 +34,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ModuleInput:
-    """texts: whole source by file. places: by rule index. home: for code that belongs to no rule.
+    """texts: source by file; lines without a place may be blank. places: by rule index. home: for other code.
     sizes in bytes."""
 
     plan: JudgePlan

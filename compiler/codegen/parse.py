@@ -6,8 +6,6 @@ once (helper 39), which is the slow path.
 
 from __future__ import annotations
 
-import socket
-
 from ...pair import packet
 from ...pair.flow import Event, ProtocolClass
 from ...pair.layout import CONFIG_L2, L2_DEFAULT, L2_NONE, ConfigFlag
@@ -18,6 +16,11 @@ from .body import Slot, Value
 from .context import CONFIG, CONTEXT, Code
 
 SKB_PULL_DATA = 39  # helper number
+
+
+def in_memory(number: int) -> int:
+    """A big-endian 16-bit number as a little-endian load sees it."""
+    return int.from_bytes(number.to_bytes(2, "big"), "little")
 
 
 def window(code: Code, offset: Value, need: int, fail: str) -> str:
@@ -51,9 +54,9 @@ def parse(code: Code) -> None:
     ethertype = b.load("i32", CONTEXT, cx.SKB_PROTOCOL, align=4)
     # skb->protocol holds the big-endian ethertype as it lies in memory
     cases = {
-        socket.htons(packet.ETH_IPV4): "ipv4",
-        socket.htons(packet.ETH_IPV6): "ipv6",
-        socket.htons(packet.ETH_ARP): "allow",
+        in_memory(packet.ETH_IPV4): "ipv4",
+        in_memory(packet.ETH_IPV6): "ipv6",
+        in_memory(packet.ETH_ARP): "allow",
     }
     b.switch(ethertype, "not_ip", cases)
     b.label("not_ip")
@@ -96,7 +99,7 @@ def _ipv4(code: Code) -> None:
     end = b.op("add", l2, b.op("shl", words, 2))
     length = b.load("i32", CONTEXT, cx.SKB_LEN, align=4)
     b.leave_if(b.test("ult", length, end), code.dropping(Reason.SHORT))
-    fragment = b.op("and", b.load("i16", header, 6), socket.htons(0x1FFF))
+    fragment = b.op("and", b.load("i16", header, 6), in_memory(0x1FFF))
     protocol = b.load("i8", header, 9)
     source, destination = b.load("i32", header, 12), b.load("i32", header, 16)
     store_sides(code, code.key, source, destination, "i64", cx.KEY_LOCAL, cx.KEY_REMOTE)
@@ -146,7 +149,7 @@ def _extensions(code: Code) -> None:
     offset = b.get(code.offset)
     header = window(code, offset, 8, code.dropping(Reason.EXTENSION))
     following, length = b.load("i8", header), b.load("i8", header, 1)
-    place = b.op("and", b.load("i16", header, 2), socket.htons(0xFFF8))
+    place = b.op("and", b.load("i16", header, 2), in_memory(0xFFF8))
     is_fragment = b.test("eq", number, packet.EXT_FRAGMENT)
     later = b.let(f"and i1 {is_fragment}, {b.test('ne', place, 0)}")
     b.leave_if(later, code.dropping(Reason.FRAGMENT))
