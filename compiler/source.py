@@ -37,7 +37,7 @@ class Source:
     @classmethod
     def of(cls, path: str, text: str) -> Source:
         """A source with its digest: SHA-256 of the UTF-8 text, in hex."""
-        return cls(path, text, hashlib.sha256(text.encode()).hexdigest())
+        return cls(path, text, hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest())
 
 
 class Severity(StrEnum):

@@ -197,12 +197,12 @@ class _Stretch:
         char = self._text[index : index + 1]
         if _TEMPLATE.search(line):
             return "this looks like a template: render it first"
-        if char == ":":
-            return "put a text that starts with `:` in quotes"
         if char == "\t" or line[: len(line) - len(line.lstrip())].count("\t"):
             return "indent with spaces: YAML takes no tabs there"
         if "mapping values are not allowed" in problem:
             return "put a text that holds `: ` in quotes, or look at the indentation of this line"
+        if char == ":":
+            return "put a text that starts with `:` in quotes"
         if "cannot start any token" in problem:
             return f"put a text that starts with `{char}` in quotes"
         if "did not find expected" in problem or "could not find expected" in problem:

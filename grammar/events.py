@@ -195,7 +195,7 @@ def _too_deep(place: Place) -> Fault:
 def _tagged_style(event: Any, style: str, place: Place, scope: Scope) -> str:
     """`!!str` and `!` make a plain text a quoted one; the other core tags say what the field says anyway."""
     if event.tag in ("!", _TAG + "str"):
-        return style or "'"
+        return style or "!"
     if event.tag not in _SCALAR_TAGS:
         scope.fault(_tag_fault(event.tag, place))
     return style

@@ -38,7 +38,10 @@ class Fault:
 
 
 class Scalar:
-    """A text. style: `` plain, `'`, `"`, `|` or `>`; null: a plain `null`, `~` or nothing at all."""
+    """A text. style: `` plain, `!` plain with the tag of a text, `'`, `"`, `|` or `>`.
+
+    null: a plain `null`, `~` or nothing at all.
+    """
 
     __slots__ = ("column", "end_column", "end_line", "end_pos", "line", "start_pos", "style", "text")
     type: ClassVar[str] = "SCALAR"

@@ -52,28 +52,9 @@ _LIST = Shape.of("a List", "apiVersion kind items", ignored="metadata")
 def parse(sources: Sequence[Source], diagnostics: Diagnostics) -> tuple[Resource, ...]:
     """Every resource of the sources that could be read, in order; every fault found goes to `diagnostics`.
 
-    A broken document, or file, does not keep the following ones from being read. A second resource of the
-    same kind, namespace and name is an error. Pure: it reads no file.
+    A broken document, or file, does not keep the following ones from being read. Pure: it reads no file.
     """
-    resources: list[Resource] = []
-    first: dict[tuple[str, str, str], Resource] = {}
-    for source in sources:
-        for resource in _parse_source(source, diagnostics):
-            key = (_kind(resource), resource.metadata.namespace, resource.metadata.name)
-            if key in first:
-                kind, namespace, name = key
-                full = f"{namespace}/{name}" if namespace else name
-                message = f"the {kind} `{full}` is given twice: first at {first[key].at}"
-                diagnostics.error(codes.DUPLICATE_RESOURCE, message, resource.at, hint="keep one of the two")
-                continue
-            first[key] = resource
-            resources.append(resource)
-    return tuple(resources)
-
-
-def _kind(resource: Resource) -> str:
-    kind: str = getattr(resource, "kind", type(resource).__name__)
-    return kind
+    return tuple(resource for source in sources for resource in _parse_source(source, diagnostics))
 
 
 def _parse_source(source: Source, diagnostics: Diagnostics) -> list[Resource]:

@@ -65,9 +65,9 @@ def read_host_endpoint(place: Place, document: Mapping) -> HostEndpoint | None:
         place, values.get("interfaceName"), "an interfaceName", _INTERFACE, "up to 15 characters, or `*`"
     )
     name = _text(place, values.get("node"), "a node")
-    if not name:
+    if _absent(values, "node"):
         missing(place, node, "this HostEndpoint has no `node`")
-    if not interface and "expectedIPs" not in values:
+    if _absent(values, "expectedIPs") and _absent(values, "interfaceName"):
         message = "this HostEndpoint has neither `interfaceName` nor `expectedIPs`"
         place.error(codes.ENDPOINT_ADDRESS, message, node, expected="at least one of the two")
     for item in _items(place, values, "profiles"):
@@ -103,7 +103,7 @@ def read_workload_endpoint(place: Place, document: Mapping) -> WorkloadEndpoint 
     interface = _text(
         place, values.get("interfaceName"), "an interfaceName", _INTERFACE, "up to 15 characters"
     )
-    if "interfaceName" not in values:
+    if _absent(values, "interfaceName"):
         missing(place, node, "this WorkloadEndpoint has no `interfaceName`")
     _text(place, values.get("containerID"), "a containerID", _CONTAINER, "letters, digits and inner `-`")
     _text(place, values.get("mac"), "a MAC address", _MAC, "six bytes such as `ee:ee:ee:ee:ee:ee`")
@@ -146,12 +146,16 @@ def _spec(place: Place, document: Mapping, kind: str, shape: Shape) -> tuple[Nod
     return None if values is None else (entry[0], values)
 
 
+def _absent(values: dict[str, Node], field: str) -> bool:
+    return field not in values or is_empty(values[field])
+
+
 def _text(
     place: Place, node: Node | None, what: str, pattern: re.Pattern[str] | None = None, expected: str = ""
 ) -> str:
     """A text that matches a pattern; empty when absent or wrong."""
     text = None if node is None else read_text(place, node, what)
-    if text is None or node is None:
+    if not text or node is None:
         return ""
     if pattern is not None and (len(text) > 253 or not pattern.fullmatch(text)):
         place.error(codes.NAME, f"{what} cannot be `{text[:60]}`", node, expected=expected)

@@ -69,7 +69,7 @@ def span_inside(place: Place, node: Scalar, start: int, width: int) -> Span:
     """The span of a stretch of a scalar's text in the source, cut at the end of its first line."""
     if width == len(node.text) and node.line == node.end_line and place.text[node.start_pos] not in "&!":
         # The common case, a whole text on one line, needs no walk through it.
-        quote = 0 if node.plain else 1
+        quote = 1 if node.style in ("'", '"') else 0
         return Span(place.file, node.line, node.column + quote, node.end_line, node.end_column - quote)
     positions = text_positions(place.text, node)
     start = min(start, len(positions) - 1)

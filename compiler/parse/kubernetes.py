@@ -17,7 +17,9 @@ POD_IPS: Final = "cni.projectcalico.org/podIPs"
 POD_IP: Final = "cni.projectcalico.org/podIP"
 AWS_POD_IPS: Final = "vpc.amazonaws.com/pod-ips"
 SOURCE_PREFIXES: Final = "cni.projectcalico.org/allowedSourcePrefixes"
-_READ: Final = frozenset(("hostNetwork", "nodeName", "serviceAccountName", "phase", "podIPs", "podIP"))
+_READ: Final = frozenset(
+    ("hostNetwork", "nodeName", "serviceAccountName", "serviceAccount", "phase", "podIPs", "podIP")
+)
 FINISHED: Final = frozenset(("Failed", "Succeeded", "Completed"))
 
 

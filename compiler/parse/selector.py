@@ -16,6 +16,7 @@ from .near import near_miss
 
 MAX_LENGTH: Final = 1024
 MAX_LABEL: Final = 512
+MAX_DEPTH: Final = 100
 
 _WORDS: Final = {
     "EQUAL": "==",
@@ -107,7 +108,25 @@ def selector(text: str) -> Selector:
     except UnexpectedInput as error:
         raise _explain(text, error) from None
     selected: Selector = tree
+    # Each level has a parenthesis, so that few texts need the count.
+    if text.count("(") > MAX_DEPTH and _depth(selected) > MAX_DEPTH:
+        raise SelectorError(1, f"a selector nests at most {MAX_DEPTH} deep", width=len(text))
     return selected
+
+
+def _depth(tree: Selector) -> int:
+    """How deep the tree is; without recursion, since that is what the bound protects later stages from."""
+    depth, level = 0, [tree]
+    while level:
+        depth += 1
+        below: list[Selector] = []
+        for node in level:
+            if isinstance(node, And | Or):
+                below.extend(node.operands)
+            elif isinstance(node, Not):
+                below.append(node.operand)
+        level = below
+    return depth
 
 
 def _explain(text: str, error: UnexpectedInput) -> SelectorError:

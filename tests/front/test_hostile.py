@@ -1,0 +1,191 @@
+"""Whatever the input is, parsing ends in resources or findings: no exception, no endless work."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from random import Random
+
+import pytest
+from polc.cli.diagnostics import render
+from polc.compiler.parse import parse
+from polc.compiler.reading import read_sources
+from polc.compiler.source import Diagnostics, Source
+from polc.tests.front.reading import policy, read, rule
+
+CORPUS = Path(os.environ.get("POLC_CORPUS", Path(__file__).resolve().parents[2] / ".." / "shared" / "corpus"))
+
+EXAMPLE = (
+    rule(
+        """
+        action: Allow
+        protocol: TCP
+        source: {nets: [10.0.0.0/8], notNets: [10.1.0.0/16], selector: 'has(a) && b in {"c", "d"}'}
+        destination:
+          ports: [80, "8000:8999"]
+          namespaceSelector: >-
+            env == "prod" ||
+            !has(x)
+        """
+    )
+    + "---\n"
+    + policy(
+        "order: 1\ntypes: [Egress]\negress: &e\n  - {action: Deny}\n  - action: Pass", "GlobalNetworkPolicy"
+    )
+    + "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: w\n  labels: {a: b}\n"
+    "status: {podIPs: [{ip: 10.0.0.1}]}\n---\n"
+    '{"apiVersion": "projectcalico.org/v3", "kind": "NetworkSet", "metadata": {"name": "s"},'
+    ' "spec": {"nets": ["192.0.2.0/24", "fd00::1"]}}\n'
+)
+NOISE = [
+    "\0", "\t", "'", '"', "{", "}", "[", "]", ":", "- ", "---\n", "*x", "&x ", "!!int ", "|", ">", "\n", "#",
+    "é", "\u2028", "\x85", "\ufeff", "%", "<<: ", "null", "~", "0", "-1", "1e999", "::", "/", "&&", "global()",
+    "\ud800",
+]  # fmt: skip
+
+
+def codes(text: str) -> set[str]:
+    return {item.code for item in read(text)[1]}
+
+
+def test_the_unmutated_example_is_right() -> None:
+    resources, found = read(EXAMPLE)
+    assert len(resources) == 4
+    assert not found
+
+
+def test_mutated_files_never_raise() -> None:
+    """Characters dropped, doubled, swapped for noise; lines moved, cut and indented."""
+    random = Random(20)
+    faulty = 0
+    for _ in range(400):
+        text = EXAMPLE
+        for _ in range(random.randint(1, 4)):
+            at = random.randrange(len(text))
+            match random.randrange(5):
+                case 0:
+                    text = text[:at] + random.choice(NOISE) + text[at:]
+                case 1:
+                    text = text[:at] + text[at + random.randint(1, 8) :]
+                case 2:
+                    text = text[:at] + text[at : at + 20] + text[at:]
+                case 3:
+                    text = text[:at] + random.choice(NOISE) + text[at + 1 :]
+                case _:
+                    lines = text.split("\n")
+                    line = random.randrange(len(lines))
+                    lines[line] = random.choice(["", "  ", "\t"]) + lines[line][random.randint(0, 3) :]
+                    text = "\n".join(lines)
+        source = Source("x.yaml", text)
+        diagnostics = Diagnostics()
+        parse([source], diagnostics)
+        assert render(diagnostics, [source]) or not len(diagnostics)
+        faulty += diagnostics.failed
+    assert faulty > 200
+
+
+def test_an_alias_bomb_is_refused_quickly() -> None:
+    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 10)
+    )
+    start = time.monotonic()
+    assert codes(bomb) == {"POLC-E0105"}
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("text", ["[" * 10_000, "- " * 10_000, "{a: " * 10_000, "? " * 10_000])
+def test_deep_nesting_is_refused_and_the_next_document_read(text: str) -> None:
+    resources, found = read(text + "\n---\n" + policy("{}"))
+    assert [item.code for item in found] == ["POLC-E0103"]
+    assert len(resources) == 1
+
+
+def test_a_nul_byte_is_named_and_the_rest_still_checked() -> None:
+    _, found = read(policy("selector: a\0b == 'c'\ntypes: [Bogus]"))
+    assert [item.code for item in found] == ["POLC-E0004", "POLC-E0601", "POLC-E0208"]
+    assert "NUL" in found[0].message
+
+
+def test_a_file_of_nul_bytes_gives_few_findings() -> None:
+    _, found = read("\0" * 100_000)
+    assert 0 < len(found) < 15
+
+
+def test_surrogates_and_marks_inside_a_text_are_named() -> None:
+    assert "POLC-E0004" in codes("a: \ud800\n")
+    assert "POLC-E0004" in codes("a: b\nc: \ufeff\n")
+
+
+def test_endless_findings_are_cut() -> None:
+    rules = "ingress:\n" + "  - {action: Allow, bogus: 1, source: {bogus: 2}}\n" * 1000
+    _, found = read(policy(rules))
+    assert len(found) == 1001
+    assert found[0].code == "POLC-E0110"
+
+
+def test_endless_duplicate_keys_are_cut() -> None:
+    assert "POLC-E0110" in codes("a: 1\n" * 5000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        policy("selector: '" + "!" * 1000 + "has(a)'"),
+        policy("selector: '" + "(" * 500 + "has(a)" + ")" * 500 + "'"),
+        policy("selector: '" + "!(" * 99 + "has(a)" + ")" * 99 + "'"),
+        policy("selector: '" + "has(a)&&(" * 99 + "has(b)" + ")" * 99 + "'"),
+    ],
+)
+def test_deep_selectors_read(text: str) -> None:
+    resources, found = read(text)
+    assert not found
+    assert str(resources[0])
+
+
+@pytest.mark.parametrize("opening", ["!(", "has(a)||("])
+def test_endless_selectors_are_refused(opening: str) -> None:
+    for depth in (100, 110):
+        assert codes(policy(f"selector: '{opening * depth}has(a){')' * depth}'")) == {"POLC-E0601"}
+
+
+def test_long_names_are_checked_without_backtracking() -> None:
+    start = time.monotonic()
+    read(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: "
+        + "a-" * 50_000
+        + ", labels: {"
+        + "a." * 50_000
+        + "/: b}}\n"
+    )
+    assert time.monotonic() - start < 5
+
+
+def test_findings_in_a_long_line_are_rendered_in_a_window() -> None:
+    text = policy("selector: '" + "has(a) && " * 90 + "&& has(b)'")
+    source = Source("x.yaml", text)
+    diagnostics = Diagnostics()
+    parse([source], diagnostics)
+    assert max(map(len, render(diagnostics, [source]).splitlines())) < 140
+
+
+def _corpus() -> list[Path]:
+    names = (".yaml", ".yml", ".json", ".htpl")
+    return sorted(path for path in CORPUS.rglob("*") if path.suffix in names) if CORPUS.is_dir() else []
+
+
+def test_every_corpus_file_yields_resources_or_findings() -> None:
+    files = _corpus()
+    if not files:
+        pytest.skip("the corpus of real manifests is not here (POLC_CORPUS names its folder)")
+    understood = 0
+    for path in files:
+        diagnostics = Diagnostics()
+        sources = read_sources([os.path.relpath(path)], diagnostics)
+        resources = parse(sources, diagnostics)
+        assert resources or len(diagnostics), path
+        understood += not diagnostics.failed
+        if "not-yaml" in path.parts:
+            assert diagnostics.failed, path
+        assert render(diagnostics, sources) or not len(diagnostics)
+    assert understood > 20

@@ -1,0 +1,112 @@
+"""What polc does not honour yet is an error that says so, and never passed over."""
+
+from __future__ import annotations
+
+import pytest
+from polc.tests.front.reading import marked, places, policy, read, rule
+
+CALICO_KINDS = [
+    "Tier", "Profile", "StagedNetworkPolicy", "StagedGlobalNetworkPolicy", "StagedKubernetesNetworkPolicy",
+    "IPPool", "BGPPeer", "FelixConfiguration", "NetworkPolicyList",
+]  # fmt: skip
+OTHERS = [
+    ("networking.k8s.io/v1", "NetworkPolicy"),
+    ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"),
+    ("apps/v1", "Deployment"),
+    ("v1", "Service"),
+    ("v1", "ServiceAccount"),
+    ("v1", "NetworkPolicy"),
+    ("projectcalico.org/v3", "Pod"),
+    ("discovery.k8s.io/v1", "EndpointSlice"),
+]
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"), [*(("projectcalico.org/v3", kind) for kind in CALICO_KINDS), *OTHERS]
+)
+def test_another_kind_is_refused(version: str, kind: str) -> None:
+    text, line, column = marked(f"apiVersion: {version}\nkind: ‸{kind}\nmetadata: {{name: a}}\nspec: {{}}\n")
+    resources, found = read(text)
+    assert resources == ()
+    assert places(found) == [("POLC-E0204", line, column)]
+    assert "not supported yet" in found[0].message
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "tier: ‸security",
+        "‸serviceAccountSelector: has(a)",
+        "ingress: [{action: Allow, ‸http: {methods: [GET]}}]",
+        "ingress: [{action: Allow, source: {‸serviceAccounts: {names: [a]}}}]",
+        "ingress: [{action: Allow, source: {‸services: {name: a}}}]",
+        "ingress: [{action: Allow, protocol: TCP, destination: {ports: [‸http]}}]",
+        "ingress: [{action: Allow, protocol: TCP, destination: {notPorts: [80, ‸my-port]}}]",
+    ],
+)
+def test_another_field_of_a_policy_is_refused(spec: str) -> None:
+    text, line, column = marked(policy(spec))
+    _, found = read(text)
+    assert places(found) == [("POLC-E0205", line, column)]
+    assert "not supported yet" in found[0].message
+
+
+@pytest.mark.parametrize("field", ["doNotTrack", "preDNAT", "applyOnForward"])
+def test_a_flag_counts_only_when_it_is_set(field: str) -> None:
+    for value in ("true", "yes", "'false'"):
+        _, found = read(policy(f"{field}: {value}", "GlobalNetworkPolicy"))
+        assert [item.code for item in found] == ["POLC-E0205"], value
+    for value in ("false", "False", "null", ""):
+        assert read(policy(f"{field}: {value}", "GlobalNetworkPolicy"))[1] == [], value
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "tier: default",
+        "tier: ''",
+        "serviceAccountSelector: ''",
+        "performanceHints: [AssumeNeededOnEveryNode]",
+        "ingress: [{action: Allow, http: null}]",
+        "ingress: [{action: Allow, source: {serviceAccounts: {}, services: null}}]",
+    ],
+)
+def test_a_field_that_changes_nothing_is_fine(spec: str) -> None:
+    assert read(policy(spec))[1] == []
+
+
+def test_a_host_endpoints_profile_is_refused_but_the_one_that_allows_all() -> None:
+    text = (
+        "apiVersion: projectcalico.org/v3\nkind: HostEndpoint\nmetadata: {name: a}\n"
+        "spec: {node: n, interfaceName: eth0, profiles: [‸PROFILE]}\n"
+    )
+    source, line, column = marked(text.replace("PROFILE", "kns.prod"))
+    assert places(read(source)[1]) == [("POLC-E0205", line, column)]
+    assert read(source.replace("kns.prod", "projectcalico-default-allow"))[1] == []
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "ipNATs: [{internalIP: 10.0.0.1, externalIP: 10.0.0.2}]",
+        "allowSpoofedSourcePrefixes: [10.0.0.0/8]",
+        "qosControls: {ingressBandwidth: 1}",
+    ],
+)
+def test_another_field_of_a_workload_endpoint_is_refused(field: str) -> None:
+    head = "apiVersion: projectcalico.org/v3\nkind: WorkloadEndpoint\nmetadata: {name: a}\n"
+    _, found = read(f"{head}spec: {{interfaceName: cali1, {field}}}\n")
+    assert [item.code for item in found] == ["POLC-E0205"]
+
+
+def test_a_pod_that_may_spoof_addresses_is_refused() -> None:
+    annotation = """{cni.projectcalico.org/allowedSourcePrefixes: '["10.0.0.0/8"]'}"""
+    _, found = read(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a, annotations: {annotation}}}\n")
+    assert [item.code for item in found] == ["POLC-E0205"]
+
+
+def test_the_supported_part_of_a_rule_is_still_checked() -> None:
+    _, found = read(
+        rule("action: allow\nhttp: {methods: [GET]}\nsource: {nets: [10.0.0.1], services: {name: a}}")
+    )
+    assert [item.code for item in found] == ["POLC-E0208", "POLC-E0205", "POLC-E0403", "POLC-E0205"]
