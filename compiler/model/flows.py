@@ -83,7 +83,10 @@ def _class_of(key: bytes) -> ProtocolClass:
 
 
 class Flows:
-    """Key → entry. An idle entry counts as absent but stays until something replaces it."""
+    """Key → entry. An idle entry counts as absent but stays until something replaces it.
+
+    Unlike the kernel's LRU map it never evicts: an evicted flow is one more absent entry.
+    """
 
     def __init__(self, config: Config) -> None:
         self._timeouts = config.timeouts

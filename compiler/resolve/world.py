@@ -58,7 +58,10 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """namespaces: by name, the labels its members inherit. Policies and entities in no order that matters."""
+    """namespaces: by name, the labels its members inherit. Policies and entities in no order that matters.
+
+    `_selected` remembers what was asked, since endpoints of one inventory ask for the same sets.
+    """
 
     policies: tuple[Policy, ...]
     entities: tuple[Entity, ...]
