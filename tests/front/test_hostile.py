@@ -40,7 +40,8 @@ EXAMPLE = (
 )
 NOISE = [
     "\0", "\t", "'", '"', "{", "}", "[", "]", ":", "- ", "---\n", "*x", "&x ", "!!int ", "|", ">", "\n", "#",
-    "é", "\u2028", "\x85", "\ufeff", "%", "<<: ", "null", "~", "0", "-1", "1e999", "::", "/", "&&", "global()",
+    "é", "\u2028", "\x85",
+    "\ufeff", "%", "<<: ", "null", "~", "0", "-1", "1e999", "::", "/", "&&", "global()",
     "\ud800",
 ]  # fmt: skip
 
@@ -145,7 +146,7 @@ def test_deep_selectors_read(text: str) -> None:
 
 @pytest.mark.parametrize("opening", ["!(", "has(a)||("])
 def test_endless_selectors_are_refused(opening: str) -> None:
-    for depth in (100, 110):
+    for depth in (100, 101):
         assert codes(policy(f"selector: '{opening * depth}has(a){')' * depth}'")) == {"POLC-E0601"}
 
 
