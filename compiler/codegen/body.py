@@ -96,10 +96,13 @@ class Body:
             value = self.narrow(value, type)
         self.do(f"store {type} {value}, ptr {self.address(base, offset)}, align {align}")
 
-    def helper(self, number: int, *arguments: tuple[str, Value], result: str = "i64") -> str:
-        """A call of the BPF helper of that number (include/uapi/linux/bpf.h)."""
-        text = ", ".join(f"{type} {value}" for type, value in arguments)
-        return self.let(f"call {result} inttoptr (i64 {number} to ptr)({text})")
+    def call(self, result: str, callee: str, *arguments: tuple[str, Value]) -> str:
+        """A call; the result's name, or nothing for void."""
+        text = f"call {result} {callee}({', '.join(f'{type} {value}' for type, value in arguments)})"
+        if result == "void":
+            self.do(text)
+            return ""
+        return self.let(text)
 
     # --- control flow -------------------------------------------------------------------------------
 

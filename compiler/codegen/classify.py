@@ -20,7 +20,7 @@ from ..plan.plan import (
 from ..plan.tables import DE_BRUIJN
 from . import context as cx
 from .body import Slot, Value
-from .context import TABLES, Code
+from .context import Code
 from .events import emit
 
 Rows = list[Slot]  # pointers to the row of each field that applies
@@ -123,13 +123,13 @@ def _set_row(code: Code, row: Slot, field: Field, index: Value) -> None:
     b = code.body
     offset = _entry(code, field.rows, index, "i32", 4)
     b.leave_if(b.test("ugt", offset, code.plan.row_limit), "corrupt")
-    b.set(row, b.address(TABLES, offset))
+    b.set(row, b.address(code.tables, offset))
 
 
 def _base(code: Code, offset: int) -> str:
     """The address of a table whose offset depends on the policy. Opaque, so that a far table takes the same
     instructions as a near one: the code's shape must not follow the tables' sizes."""
-    return code.body.address(TABLES, code.body.opaque(offset))
+    return code.body.address(code.tables, code.body.opaque(offset))
 
 
 def _entry(code: Code, offset: int, index: Value, type: str, scale: int) -> str:

@@ -10,21 +10,14 @@ from ...pair.layout import (
     FLOW_ENTRY_SIZE,
     FLOW_KEY_SIZE,
     NO_RULE,
+    SYMBOL_CONFIG,
+    SYMBOL_TABLES,
     Direction,
 )
 from ...pair.packet import Reason
 from ..plan.plan import JudgePlan
 from .body import Body, Slot, Value
-
-CONTEXT = "%skb"
-TABLES = "@polc_tables"
-CONFIG = "@polc_config"
-FLOWS = "@polc_flows"
-SLOTS = "@polc_slots"
-EVENTS = "@polc_events"
-
-# struct __sk_buff (include/uapi/linux/bpf.h)
-SKB_LEN, SKB_PROTOCOL, SKB_IFINDEX, SKB_CB, SKB_DATA, SKB_DATA_END = 0, 16, 40, 48, 76, 80
+from .machine import Field, Helper, Machine
 
 # Flow key fields (layout.FLOW_KEY)
 KEY_LOCAL, KEY_REMOTE, KEY_LOCAL_PORT, KEY_REMOTE_PORT, KEY_PROTOCOL, KEY_FAMILY, KEY_INITIATOR = (
@@ -53,6 +46,7 @@ class Code:
     """One judge under construction. Labels `allow`, `drop`, `judge`, `track` are its crossings."""
 
     body: Body
+    machine: Machine
     plan: JudgePlan
     locations: dict[int, int]  # rule index → DILocation
     key: Slot
@@ -81,6 +75,23 @@ class Code:
         return self.plan.direction
 
     @property
+    def tables(self) -> str:
+        return self.machine.global_name(SYMBOL_TABLES, self.direction)
+
+    @property
+    def config(self) -> str:
+        return self.machine.global_name(SYMBOL_CONFIG, self.direction)
+
+    def map(self, name: str) -> str:
+        return self.machine.global_name(name, self.direction)
+
+    def call(self, helper: Helper, *arguments: tuple[str, Value]) -> str:
+        return self.machine.call(self.body, helper, *arguments)
+
+    def field(self, field: Field) -> str:
+        return self.machine.field(self.body, field)
+
+    @property
     def ingress(self) -> bool:
         return self.plan.direction is Direction.INGRESS
 
@@ -88,7 +99,7 @@ class Code:
         """tables[offset + index * scale]; index must be bounded for the verifier."""
         b = self.body
         at = index if scale == 1 else b.op("mul", index, scale)
-        return b.load(type, b.address(TABLES, at), offset, align=scale)
+        return b.load(type, b.address(self.tables, at), offset, align=scale)
 
     def drop(self, reason: Reason, rule: Value = NO_RULE) -> None:
         """Ends the block: the packet is dropped, with an event."""
@@ -106,19 +117,19 @@ class Code:
             self.drop(reason)
 
     def generation(self) -> str:
-        return self.body.load("i32", CONFIG, CONFIG_GENERATION, align=4)
+        return self.body.load("i32", self.config, CONFIG_GENERATION, align=4)
 
     def flag(self, flag: int) -> str:
         """Whether a config flag is set, as i1."""
-        flags = self.body.load("i32", CONFIG, CONFIG_FLAGS, align=4)
+        flags = self.body.load("i32", self.config, CONFIG_FLAGS, align=4)
         return self.body.test("ne", self.body.op("and", flags, flag), 0)
 
     def now(self) -> str:
-        """jiffies64 (helper 118), inlined by the verifier."""
-        return self.body.helper(118)
+        """Jiffies; the verifier inlines the helper."""
+        return self.call(Helper.JIFFIES)
 
 
-def begin(body: Body, plan: JudgePlan, locations: dict[int, int]) -> Code:
+def begin(body: Body, machine: Machine, plan: JudgePlan, locations: dict[int, int]) -> Code:
     """Declares the variables."""
     byte_slots = {
         "key": f"[{FLOW_KEY_SIZE} x i8]",
@@ -126,6 +137,8 @@ def begin(body: Body, plan: JudgePlan, locations: dict[int, int]) -> Code:
         "entry_image": f"[{FLOW_ENTRY_SIZE} x i8]",
         "entry": "ptr",
     }
-    names = [name for name in Code.__dataclass_fields__ if name not in ("body", "plan", "locations")]
+    names = [
+        name for name in Code.__dataclass_fields__ if name not in ("body", "machine", "plan", "locations")
+    ]
     slots = {name: body.slot(f"{name}_var", byte_slots.get(name, "i64")) for name in names}
-    return Code(body=body, plan=plan, locations=locations, **slots)
+    return Code(body=body, machine=machine, plan=plan, locations=locations, **slots)

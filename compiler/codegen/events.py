@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from ...pair.layout import EVENT_SIZE, EventKind
+from ...pair.layout import EVENT_SIZE, MAP_EVENTS, EventKind
 from . import context as cx
 from .body import Value
-from .context import CONTEXT, EVENTS, Code
-
-KTIME, RESERVE, SUBMIT = 5, 131, 132  # helper numbers
+from .context import Code
+from .machine import Field, Helper
 
 # offsets inside layout.EVENT_FORMAT
 TIME, GENERATION, RULE, IFINDEX, DIRECTION, KIND, REASON, FAMILY, PROTOCOL, FLAGS, SPORT, DPORT = (
@@ -30,13 +29,13 @@ PADDING, SOURCE, DESTINATION, LOGS = 30, 32, 48, 64
 def emit(code: Code, kind: EventKind, rule: Value, reason: Value, logs: Value, after: str) -> None:
     """Ends the block: writes the record if the ring has room and goes to `after`."""
     b = code.body
-    record = b.helper(RESERVE, ("ptr", EVENTS), ("i64", EVENT_SIZE), ("i64", 0), result="ptr")
+    record = code.call(Helper.RING_RESERVE, ("ptr", code.map(MAP_EVENTS)), ("i64", EVENT_SIZE), ("i64", 0))
     b.leave_if(b.test("eq", record, "null", "ptr"), after)
     key = code.key.name
-    b.store("i64", b.helper(KTIME), record, TIME, align=8)
+    b.store("i64", code.call(Helper.KTIME), record, TIME, align=8)
     b.store("i32", code.generation(), record, GENERATION, align=4)
     b.store("i32", rule, record, RULE, align=4)
-    b.store("i32", b.load("i32", CONTEXT, cx.SKB_IFINDEX, align=4), record, IFINDEX, align=4)
+    b.store("i32", code.field(Field.IFINDEX), record, IFINDEX, align=4)
     b.store("i8", int(code.direction), record, DIRECTION)
     b.store("i8", int(kind), record, KIND)
     b.store("i8", reason, record, REASON)
@@ -51,5 +50,5 @@ def emit(code: Code, kind: EventKind, rule: Value, reason: Value, logs: Value, a
         b.store("i64", b.load("i64", key, source + half, align=8), record, SOURCE + half, align=8)
         b.store("i64", b.load("i64", key, destination + half, align=8), record, DESTINATION + half, align=8)
     b.store("i64", logs, record, LOGS, align=8)
-    b.do(f"call void inttoptr (i64 {SUBMIT} to ptr)(ptr {record}, i64 0)")
+    code.call(Helper.RING_SUBMIT, ("ptr", record), ("i64", 0))
     b.go(after)

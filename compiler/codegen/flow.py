@@ -5,7 +5,6 @@ from __future__ import annotations
 from ...pair import flow, packet
 from ...pair.layout import (
     CB_RESUME,
-    CB_WORD,
     CONFIG_HZ,
     CONFIG_TIMEOUTS,
     ENTRY_GENERATION,
@@ -16,31 +15,31 @@ from ...pair.layout import (
     FLOW_ENTRY_SIZE,
     FLOW_KEY_SIZE,
     HZ_DEFAULT,
+    MAP_FLOWS,
+    MAP_SLOTS,
     ConfigFlag,
-    slot,
 )
 from ...pair.packet import Reason
 from ..plan.tables import TRANSITION_ADOPT_SHIFT, TRANSITION_STATE, TRANSITION_STEP_SHIFT, IcmpKind
 from . import context as cx
 from .body import Slot
-from .context import CONFIG, CONTEXT, FLOWS, SLOTS, Code
+from .context import Code
+from .machine import Field, Helper
 from .parse import in_memory, store_sides, window
-
-MAP_LOOKUP, MAP_UPDATE, MAP_DELETE, TAIL_CALL = 1, 2, 3, 12  # helper numbers
 
 
 def live_entry(code: Code, key: Slot, absent: str) -> tuple[str, str]:
     """The key's entry (ptr) and its state; goes to `absent` when there is none or it sat idle too long."""
     b = code.body
-    entry = b.helper(MAP_LOOKUP, ("ptr", FLOWS), ("ptr", key.name), result="ptr")
+    entry = code.call(Helper.MAP_LOOKUP, ("ptr", code.map(MAP_FLOWS)), ("ptr", key.name))
     b.leave_if(b.test("eq", entry, "null", "ptr"), absent)
     state = b.op("and", b.load("i8", entry, ENTRY_STATE), 7)
     row = b.op("or", b.op("shl", b.op("and", b.get(code.kind), 3), 3), state)
     timeout = b.op("and", code.table(code.plan.fixed.timeouts, row, "i8", 1), 7)
-    given = b.load("i32", b.address(CONFIG, b.op("shl", timeout, 2)), CONFIG_TIMEOUTS, align=4)
+    given = b.load("i32", b.address(code.config, b.op("shl", timeout, 2)), CONFIG_TIMEOUTS, align=4)
     default = code.table(code.plan.fixed.timeout_defaults, timeout, "i32", 4)
     seconds = b.choose(b.test("eq", given, 0), default, given)
-    told = b.load("i32", CONFIG, CONFIG_HZ, align=4)
+    told = b.load("i32", code.config, CONFIG_HZ, align=4)
     hz = b.choose(b.test("eq", told, 0), HZ_DEFAULT, told)
     idle = b.op("sub", code.now(), b.load("i64", entry, ENTRY_SEEN, align=8))
     b.leave_if(b.test("sgt", idle, b.op("mul", seconds, hz)), absent)
@@ -102,6 +101,7 @@ def _accept(code: Code) -> None:
     b.leave_if(b.test("eq", entry, "null", "ptr"), code.dropping(Reason.NO_FLOW))
     b.leave_if(is_stale(code, entry), "stale")
     touch(code, entry)
+    _tell(code, entry)
     b.go("allow")
     b.label("stale")
     b.set(code.mode, cx.Mode.REJUDGE)
@@ -112,21 +112,12 @@ def _accept(code: Code) -> None:
 
 
 def _ask_peer(code: Code) -> None:
-    """Tail-calls the other direction's judge of the same bank, by a constant index (design §7)."""
+    """The other direction's judge of the same bank takes over (design §7)."""
     b = code.body
-    b.store("i32", CB_RESUME, CONTEXT, cx.SKB_CB + 4 * CB_WORD, align=4)
-    banks = ("peer_0", "peer_1")
-    low = b.op("and", code.generation(), 1)
-    b.branch(b.test("eq", low, 0), *banks)
-    for bank, label in enumerate(banks):
-        b.label(label)
-        index = slot(bank, code.direction.other)
-        b.helper(TAIL_CALL, ("ptr", CONTEXT), ("ptr", SLOTS), ("i32", index))
-        # An asm of its own after each call keeps LLVM from merging both into one variable index.
-        b.do(f'call void asm sideeffect "", "i"(i32 {index})')
-        b.go("no_peer")
+    code.machine.set_field(b, Field.RESUME, CB_RESUME)
+    code.machine.ask_peer(b, code.map(MAP_SLOTS), code.direction, code.generation(), "no_peer")
     b.label("no_peer")
-    b.store("i32", 0, CONTEXT, cx.SKB_CB + 4 * CB_WORD, align=4)
+    code.machine.set_field(b, Field.RESUME, 0)
     b.go(code.dropping(Reason.NO_PEER))
 
 
@@ -149,6 +140,7 @@ def settle(code: Code) -> None:
     """From `allowed` and `denied` (the judge's results, rule set) to `allow` and `drop`."""
     b = code.body
     b.label("allowed")
+    code.machine.decided(b, b.get(code.rule), int(code.direction))
     cases = {cx.Mode.ADOPT: "adopt", cx.Mode.UPDATE: "update", cx.Mode.REJUDGE: "update"}
     b.switch(b.get(code.mode), "allow", cases)
     b.label("adopt")
@@ -157,7 +149,9 @@ def settle(code: Code) -> None:
         b.store("i64", 0, image, at, align=8)
     b.store("i8", int(code.direction), image, ENTRY_OWNER)
     stamp(code, image)
-    b.helper(MAP_UPDATE, ("ptr", FLOWS), ("ptr", code.key.name), ("ptr", image), ("i64", 0))
+    code.call(
+        Helper.MAP_UPDATE, ("ptr", code.map(MAP_FLOWS)), ("ptr", code.key.name), ("ptr", image), ("i64", 0)
+    )
     b.go("allow")
     b.label("update")
     entry = b.get(code.entry)
@@ -167,7 +161,7 @@ def settle(code: Code) -> None:
     b.label("denied")
     b.set(code.reason, int(Reason.POLICY))
     b.leave_if(b.test("ne", b.get(code.mode), cx.Mode.REJUDGE), "drop")
-    b.helper(MAP_DELETE, ("ptr", FLOWS), ("ptr", code.key.name))
+    code.call(Helper.MAP_DELETE, ("ptr", code.map(MAP_FLOWS)), ("ptr", code.key.name))
     b.set(code.reason, int(Reason.CUT))
     b.go("drop")
 
@@ -250,4 +244,14 @@ def _inner_flow(code: Code) -> None:
     b.label("inner_look")
     entry, _ = live_entry(code, code.inner_key, unrelated)
     b.leave_if(is_stale(code, entry), unrelated)
+    _tell(code, entry)
     b.go("allow")
+
+
+def _tell(code: Code, entry: str) -> None:
+    """The entry's rule lets the packet through."""
+    b = code.body
+    if not code.machine.listens:
+        return
+    rule, owner = b.load("i32", entry, ENTRY_RULE, align=4), b.load("i8", entry, ENTRY_OWNER)
+    code.machine.decided(b, rule, owner)

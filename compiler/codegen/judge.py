@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ...pair.layout import (
     CB_RESUME,
-    CB_WORD,
     FLOW_KEY_SIZE,
     SYMBOL_ID,
     TC_DROP,
@@ -13,20 +12,20 @@ from ...pair.layout import (
 )
 from ...pair.packet import Reason
 from ..plan.plan import JudgePlan
-from . import context as cx
 from .body import Body
 from .classify import classify
-from .context import CONTEXT, Code, begin
+from .context import Code, begin
 from .events import emit
 from .flow import related, settle, track
+from .machine import BPF, Field, Machine
 from .parse import parse
 
 
-def write_judge(plan: JudgePlan, locations: dict[int, int], default: int) -> str:
+def write_judge(plan: JudgePlan, locations: dict[int, int], default: int, machine: Machine = BPF) -> str:
     """The body of the judge's function as LLVM IR. locations: DILocation by rule index; default: the one for
     code that belongs to no rule."""
     body = Body()
-    code = begin(body, plan, locations)
+    code = begin(body, machine, plan, locations)
     with body.at(default):
         _start(code)
         parse(code)
@@ -41,7 +40,7 @@ def write_judge(plan: JudgePlan, locations: dict[int, int], default: int) -> str
 def _start(code: Code) -> None:
     b = code.body
     # bpftool prints the metadata of the first .rodata map the code refers to: touch it before any table.
-    touched = b.load("i8", f"@{SYMBOL_ID}")
+    touched = b.load("i8", code.map(SYMBOL_ID))
     b.do(f'call void asm sideeffect "", "r"(i64 {touched})')
     for at in range(0, FLOW_KEY_SIZE, 8):
         b.store("i64", 0, code.key.name, at, align=8)
@@ -64,11 +63,10 @@ def _start(code: Code) -> None:
     for variable in zeroed:
         b.set(variable, 0)
     b.set(code.entry, "null")
-    at = cx.SKB_CB + 4 * CB_WORD
-    asked = b.test("eq", b.load("i32", CONTEXT, at, align=4), CB_RESUME)
+    asked = b.test("eq", code.field(Field.RESUME), CB_RESUME)
     b.branch(asked, "resuming", "parsing")
     b.label("resuming")
-    b.store("i32", 0, CONTEXT, at, align=4)
+    code.machine.set_field(b, Field.RESUME, 0)
     b.set(code.resumed, 1)
     b.go("parsing")
     b.label("parsing")

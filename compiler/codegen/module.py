@@ -13,6 +13,7 @@ from ...pair import layout
 from ..plan.plan import JudgePlan
 from .debug import Metadata, quote
 from .judge import write_judge
+from .machine import BPF
 
 # include/uapi/linux/bpf.h, enum bpf_map_type
 PROG_ARRAY, LRU_HASH, RINGBUF = 3, 9, 27
@@ -153,11 +154,7 @@ def _function(meta: Metadata, given: ModuleInput, files: Mapping[str, int], subp
 
     locations = {index: locate(place) for index, place in enumerate(given.places)}
     body = write_judge(given.plan, locations, locate(given.home))
-    name = layout.program_symbol(given.plan.direction)
-    return (
-        f'define i32 @{name}(ptr %skb) nounwind section "{layout.SECTION_PROGRAM}" !dbg !{subprogram} {{\n'
-        f"{body}}}\n"
-    )
+    return f"define i32 @{BPF.header(given.plan.direction)} !dbg !{subprogram} {{\n{body}}}\n"
 
 
 def _describe(

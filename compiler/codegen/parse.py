@@ -13,9 +13,8 @@ from ...pair.packet import Reason
 from ..plan.tables import EXTENSION_FINAL, IcmpKind
 from . import context as cx
 from .body import Slot, Value
-from .context import CONFIG, CONTEXT, Code
-
-SKB_PULL_DATA = 39  # helper number
+from .context import Code
+from .machine import CONTEXT, Field, Helper
 
 
 def in_memory(number: int) -> int:
@@ -30,17 +29,15 @@ def window(code: Code, offset: Value, need: int, fail: str) -> str:
     have, slow, retry = b.name("have"), b.name("slow"), b.name("retry")
 
     def look(yes: str, no: str) -> None:
-        data = b.load("i32", CONTEXT, cx.SKB_DATA, align=4)
-        end = b.load("i32", CONTEXT, cx.SKB_DATA_END, align=4)
-        at = b.address(b.let(f"inttoptr i64 {data} to ptr"), offset)
-        limit = b.let(f"inttoptr i64 {end} to ptr")
+        data, limit = code.machine.bounds(b)
+        at = b.address(data, offset)
         b.set(pointer, at)
         b.branch(b.test("ugt", b.address(at, need), limit, "ptr"), no, yes)
 
     look(have, slow)
     b.label(slow)
     length = b.narrow(b.op("add", offset, need), "i32")
-    b.leave_if(b.test("ne", b.helper(SKB_PULL_DATA, ("ptr", CONTEXT), ("i32", length)), 0), fail)
+    b.leave_if(b.test("ne", code.call(Helper.SKB_PULL_DATA, ("ptr", CONTEXT), ("i32", length)), 0), fail)
     b.go(retry)
     b.label(retry)
     look(have, fail)
@@ -51,7 +48,7 @@ def window(code: Code, offset: Value, need: int, fail: str) -> str:
 def parse(code: Code) -> None:
     """From `start` to `l4`: the key's addresses, family and protocol, and the L4 header's offset."""
     b = code.body
-    ethertype = b.load("i32", CONTEXT, cx.SKB_PROTOCOL, align=4)
+    ethertype = code.field(Field.PROTOCOL)
     # skb->protocol holds the big-endian ethertype as it lies in memory
     cases = {
         in_memory(packet.ETH_IPV4): "ipv4",
@@ -69,7 +66,7 @@ def parse(code: Code) -> None:
 def link_length(code: Code) -> str:
     """Bytes before the IP header, from the config; masked so that the verifier sees a bound."""
     b = code.body
-    raw = b.load("i32", CONFIG, CONFIG_L2, align=4)
+    raw = b.load("i32", code.config, CONFIG_L2, align=4)
     given = b.choose(b.test("eq", raw, L2_NONE), 0, raw)
     length = b.choose(b.test("eq", raw, 0), L2_DEFAULT, given)
     return b.op("and", length, 0xFF)
@@ -97,7 +94,7 @@ def _ipv4(code: Code) -> None:
     words = b.op("and", first, 15)
     b.leave_if(b.test("ult", words, 5), code.dropping(Reason.MALFORMED))
     end = b.op("add", l2, b.op("shl", words, 2))
-    length = b.load("i32", CONTEXT, cx.SKB_LEN, align=4)
+    length = code.field(Field.LENGTH)
     b.leave_if(b.test("ult", length, end), code.dropping(Reason.SHORT))
     fragment = b.op("and", b.load("i16", header, 6), in_memory(0x1FFF))
     protocol = b.load("i8", header, 9)
