@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..pair.layout import SECTION_PROVENANCE, Config, ConfigFlag, Direction
 from ..pair.object import ObjectPair
-from . import bpffs, netns
+from . import bpffs
 from .bpf import Bpf
 from .change import Change, Wish, decide
 from .errors import CannotError, NotInForce, cannot
@@ -22,7 +22,7 @@ from .link_layer import header_length
 from .netlink import Link
 from .pins import Pins
 from .policy import Policy
-from .probe import has_tcx, jiffies_hz
+from .probe import has_tcx
 from .readback import read
 from .standing import Standing, judge
 from .status import InterfaceStatus, interface_status
@@ -71,15 +71,15 @@ def attach(
     Raises CannotError (exit 3) and ObjectFault (exit 1) with nothing changed, NotInForce (exit 4) when what
     the kernel shows afterwards is not the pair.
     """
-    netns.refuse_netns_exec()
+    kernel.host.refuse_netns_exec()
     known = gates or Gates()
     link = _link(kernel, request.interface)
     standing = judge(read(kernel, link, known))
-    wish = _wish(kernel.bpf, pair, request, link, standing)
+    wish = _wish(kernel, pair, request, link, standing)
     change = decide(standing, wish, lambda: bool(has_tcx(kernel.bpf)))
     _refuse_missing_tcx(kernel.bpf, change)
-    place = bpffs.require(request.bpffs, request.mount and not request.dry_run)
-    pins = Pins(kernel.bpf, place, netns.cookie(), link.index)
+    place = kernel.host.require_bpffs(request.bpffs, request.mount and not request.dry_run)
+    pins = Pins(kernel.bpf, place, kernel.host.cookie(), link.index)
     try:
         wrong = _wrong_pins(pins, standing, change)
         plan = (*change.lines(), *(f"set pin {name} right" for name in wrong))
@@ -108,7 +108,7 @@ def _link(kernel: Kernel, name: str) -> Link:
         ) from error
 
 
-def _wish(bpf: Bpf, pair: ObjectPair, request: AttachRequest, link: Link, standing: Standing) -> Wish:
+def _wish(kernel: Kernel, pair: ObjectPair, request: AttachRequest, link: Link, standing: Standing) -> Wish:
     l2_header = header_length(link.hardware)
     if l2_header is None:
         raise CannotError(
@@ -118,7 +118,7 @@ def _wish(bpf: Bpf, pair: ObjectPair, request: AttachRequest, link: Link, standi
     flags = ConfigFlag.HOST if request.mode is Mode.HOST else ConfigFlag(0)
     if request.keep_established:
         flags |= ConfigFlag.KEEP_ESTABLISHED
-    config = Config(l2_header=l2_header, hz=_hz(bpf, standing), flags=flags)
+    config = Config(l2_header=l2_header, hz=_hz(kernel, standing), flags=flags)
     sections = [pair.side(direction).elf.section(SECTION_PROVENANCE).data for direction in Direction]
     return Wish(
         pair.identity.hex(),
@@ -131,11 +131,11 @@ def _wish(bpf: Bpf, pair: ObjectPair, request: AttachRequest, link: Link, standi
     )
 
 
-def _hz(bpf: Bpf, standing: Standing) -> int:
+def _hz(kernel: Kernel, standing: Standing) -> int:
     """A running kernel's tick does not change: what is in force says it without measuring again."""
     core = standing.core
     known = [one.config.hz for one in core.active if isinstance(one, Policy)] if core else []
-    return known[0] if known and known[0] else jiffies_hz(bpf)
+    return known[0] if known and known[0] else kernel.host.jiffies_hz(kernel.bpf)
 
 
 def _refuse_missing_tcx(bpf: Bpf, change: Change) -> None:

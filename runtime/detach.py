@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from . import bpffs, hooks, netns
+from . import hooks
 from .bpf import Object
 from .errors import CannotError, NotInForce
 from .gate import Gates
@@ -44,18 +44,18 @@ def detach(kernel: Kernel, interface: str, root: Path, gates: Gates | None = Non
     root: of the bpf filesystem. Raises CannotError with nothing changed, NotInForce when some of it could
     not be removed.
     """
-    netns.refuse_netns_exec()
+    kernel.host.refuse_netns_exec()
     try:
         link = kernel.net.link(interface)
     except OSError as error:
         raise CannotError(f"there is no interface {interface} in this network namespace", "") from error
     reading = read(kernel, link, gates)
-    place = bpffs.find(root)
+    place = kernel.host.find_bpffs(root)
     try:
         removed = [*_disarm(kernel, reading.cores.values()), *_remove_gates(kernel, link, reading)]
         notes: tuple[str, ...] = (f"no bpf filesystem at {root}: pins, if any, stay where they are",)
         if place is not None:
-            removed += _remove_pins(Pins(kernel.bpf, place, netns.cookie(), link.index))
+            removed += _remove_pins(Pins(kernel.bpf, place, kernel.host.cookie(), link.index))
             notes = ()
     except OSError as error:
         raise NotInForce(

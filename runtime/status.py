@@ -15,7 +15,6 @@ from .gate import Gates
 from .hooks import Mechanism, Mode, Runner, TcHook
 from .kernel import Kernel
 from .netlink import Link
-from .netns import cookie
 from .policy import Policy
 from .readback import Reading, read
 from .standing import Standing, State, judge
@@ -103,7 +102,7 @@ def status(kernel: Kernel, interface: str | None = None, gates: Gates | None = N
 def interface_status(kernel: Kernel, link: Link, gates: Gates | None = None) -> InterfaceStatus:
     """Reads one interface and says what is in force."""
     reading = read(kernel, link, gates)
-    return describe(reading, judge(reading), cookie())
+    return describe(reading, judge(reading), kernel.host.cookie())
 
 
 def describe(reading: Reading, standing: Standing, netns_cookie: int) -> InterfaceStatus:

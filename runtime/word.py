@@ -7,7 +7,7 @@ from typing import Final
 
 from ..pair import layout
 from .bpf import Bpf, Fd, MapFlag, MapShape, MapType
-from .bpf.memory import PAGE, Memory
+from .bpf.memory import PAGE
 
 WORD_BYTES: Final = 8
 
@@ -25,7 +25,7 @@ class Word:
 
     def __init__(self, bpf: Bpf, map_: Fd, writable: bool = False) -> None:
         self._bpf = bpf
-        self._memory = Memory(map_, PAGE, writable=writable)
+        self._memory = bpf.map_memory(map_, PAGE, writable=writable)
 
     def read(self) -> int:
         return self._memory.load(0)

@@ -11,6 +11,7 @@ from . import attr
 from .fault import BpfError
 from .fd import Fd
 from .kinds import Command, UpdateFlag
+from .memory import Memory
 from .requests import MapShape
 from .syscall import Syscall, address
 
@@ -88,6 +89,10 @@ class MapCalls(Syscall):
         """Read from fdinfo: MAP_FREEZE leaves no trace in struct bpf_map_info (kernel/bpf/syscall.c)."""
         with open(os.path.join("/proc/thread-self/fdinfo", str(map_.number)), encoding="ascii") as lines:
             return any(line.split() == ["frozen:", "1"] for line in lines)
+
+    def map_memory(self, map_: Fd, size: int, offset: int = 0, writable: bool = False) -> Memory:
+        """The map's memory in this process; raises OSError as `Memory` does."""
+        return Memory(map_, size, offset, writable)
 
     def _element(
         self,

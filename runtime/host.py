@@ -1,0 +1,30 @@
+"""The third door: what the runtime asks of the machine besides bpf(2) and netlink.
+
+Mounts, the network namespace's cookie, and the kernel's tick: each a question whose answer a fake must give.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import bpffs, netns, probe
+from .bpf import Bpf
+
+
+class Host:
+    """The machine of the calling thread. Raises what the functions behind it raise."""
+
+    def refuse_netns_exec(self) -> None:
+        netns.refuse_netns_exec()
+
+    def cookie(self) -> int:
+        return netns.cookie()
+
+    def find_bpffs(self, root: Path) -> bpffs.Bpffs | None:
+        return bpffs.find(root)
+
+    def require_bpffs(self, root: Path, mount: bool = False) -> bpffs.Bpffs:
+        return bpffs.require(root, mount)
+
+    def jiffies_hz(self, bpf: Bpf) -> int:
+        return probe.jiffies_hz(bpf)
