@@ -175,11 +175,9 @@ class _Stretch:
             )
         place = self._inside(place)
         message = f"this is not YAML: {problem}"
-        if context:
-            message += f", {context}"
-            if context_mark is not None:
-                _, line, column = self._places(context_mark)
-                message += f" that starts at line {line}, column {column}"
+        if context and context_mark is not None and context_mark.index != getattr(mark, "index", -1):
+            _, line, column = self._places(context_mark)
+            message += f", {context} that starts at line {line}, column {column}"
         return Fault(FaultKind.SYNTAX, message, place[1], place[2], hint=self._hint(problem, place))
 
     def _inside(self, place: Place) -> Place:
@@ -201,8 +199,12 @@ class _Stretch:
             return "indent with spaces: YAML takes no tabs there"
         if "mapping values are not allowed" in problem:
             return "put a text that holds `: ` in quotes, or look at the indentation of this line"
-        if char == ":":
+        if char == ":" and self._text[index + 1 : index + 2].strip():
             return "put a text that starts with `:` in quotes"
+        if "escape" in problem:
+            return "in double quotes a backslash starts an escape: use single quotes, or two backslashes"
+        if "',' or '" in problem:
+            return "look for a missing comma or bracket"
         if "cannot start any token" in problem:
             return f"put a text that starts with `{char}` in quotes"
         if "did not find expected" in problem or "could not find expected" in problem:

@@ -6,6 +6,8 @@ the first event that breaks one, so libyaml never gets to read the rest of an en
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -116,6 +118,13 @@ class DocumentEvents:
         self.scope = scope
 
 
+_ODD_BREAK = re.compile("[\x85\u2028\u2029]|\r(?!\n)")
+
+
+def _line_starts(text: str) -> list[int]:
+    return [0, *(found.end() for found in re.finditer("\n", text))]
+
+
 class Places:
     """Turns PyYAML's marks into places of the whole text, for a stretch of it that starts a line.
 
@@ -124,16 +133,15 @@ class Places:
     """
 
     def __init__(self, text: str, offset: int, line: int) -> None:
-        self._text = text
         self._offset = offset
         self._line = line
-        self._odd = any(mark in text for mark in "\x85\u2028\u2029") or "\r" in text.replace("\r\n", "")
+        self._starts = _line_starts(text) if _ODD_BREAK.search(text) else None
 
     def __call__(self, mark: Any) -> Place:
         index = mark.index + self._offset
-        if self._odd:
-            start = self._text.rfind("\n", 0, index) + 1
-            return index, self._text.count("\n", 0, start) + 1, index - start + 1
+        if self._starts is not None:
+            line = bisect_right(self._starts, index)
+            return index, line, index - self._starts[line - 1] + 1
         return index, mark.line + self._line + 1, mark.column + 1
 
 

@@ -9,7 +9,6 @@ from ipaddress import (
     IPv6Address,
     IPv6Network,
     ip_address,
-    ip_network,
 )
 
 from ...grammar.documents import shorten
@@ -53,6 +52,13 @@ def _parse_network(text: str) -> tuple[Address, int] | None:
     return (address, length) if length <= address.max_prefixlen else None
 
 
+def _masked(address: Address, length: int) -> Network:
+    """The network without host bits. From integers: ipaddress would print and parse an address again."""
+    if isinstance(address, IPv4Address):
+        return IPv4Network((int(address), length), strict=False)
+    return IPv6Network((int(address), length), strict=False)
+
+
 def _problem(text: str) -> str:
     """What is wrong with a text that should be a CIDR, as precisely as can be said."""
     head, slash, tail = text.partition("/")
@@ -94,7 +100,7 @@ def read_strict_net(place: Place, node: Node, what: str) -> Net | None:
             message = f"`{shorten(scalar.text)}` is no network: {_problem(scalar.text)}"
             place.error(codes.ADDRESS, message, node, expected=_EXPECTED_NET)
         return None
-    network = ip_network(parsed, strict=False)
+    network = _masked(*parsed)
     if network.network_address != parsed[0]:
         message = f"`{shorten(scalar.text)}` has bits set after its prefix of {parsed[1]}"
         place.error(codes.HOST_BITS, message, node, hint=f"did you mean `{network}`?")
@@ -109,13 +115,13 @@ def read_lenient_net(place: Place, node: Node, what: str) -> Net | None:
         return None
     address = parse_address(scalar.text)
     if address is not None:
-        return Net(at=place.span(node), network=ip_network(address))
+        return Net(at=place.span(node), network=_masked(address, address.max_prefixlen))
     parsed = _parse_network(scalar.text)
     if parsed is None:
         message = f"`{shorten(scalar.text)}` is no address or network: {_problem(scalar.text)}"
         place.error(codes.ADDRESS, message, node, expected=_EXPECTED_EITHER)
         return None
-    return Net(at=place.span(node), network=ip_network(parsed, strict=False))
+    return Net(at=place.span(node), network=_masked(*parsed))
 
 
 def read_address(place: Place, node: Node, what: str) -> Address | None:

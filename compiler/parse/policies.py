@@ -35,16 +35,22 @@ _COMMON: Final = "tier order ingress egress selector types performanceHints"
 _GLOBAL_ONLY: Final = ("namespaceSelector", "doNotTrack", "preDNAT", "applyOnForward")
 _SERVICE_ACCOUNTS: Final = {"serviceAccountSelector": Unsupported(is_empty)}
 
+_KUBERNETES: Final = {
+    "podSelector": 'Calico\'s policies have `selector`, an expression such as `app == "web"`',
+    "policyTypes": "Calico's policies have `types`",
+}
+
 NETWORK_POLICY = Shape.of(
     "the spec of a NetworkPolicy",
     _COMMON,
     _SERVICE_ACCOUNTS,
-    elsewhere={name: f"`{name}` belongs to a GlobalNetworkPolicy" for name in _GLOBAL_ONLY},
+    elsewhere={name: f"`{name}` belongs to a GlobalNetworkPolicy" for name in _GLOBAL_ONLY} | _KUBERNETES,
 )
 GLOBAL_NETWORK_POLICY = Shape.of(
     "the spec of a GlobalNetworkPolicy",
     _COMMON + " namespaceSelector",
     _SERVICE_ACCOUNTS | {name: Unsupported(is_false) for name in ("doNotTrack", "preDNAT", "applyOnForward")},
+    elsewhere=_KUBERNETES,
 )
 
 

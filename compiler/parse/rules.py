@@ -48,7 +48,8 @@ RULE = Shape.of(
     elsewhere={
         name: f"`{name}` belongs under `source` or `destination`"
         for name in f"{_IN_ENTITY} serviceAccounts services".split()
-    },
+    }
+    | {"from": "Calico's rules have `source`", "to": "Calico's rules have `destination`"},
 )
 ENTITY = Shape.of(
     "a rule's source or destination",
