@@ -27,7 +27,8 @@ class Hidden(importlib.abc.MetaPathFinder):
         return None
 
 sys.meta_path.insert(0, Hidden())
-import polc.cli.main, polc.runtime, polc.pair
+import importlib
+import polc.cli.main
 root = pathlib.Path(sys.argv[1])
 for room in ("runtime", "pair"):
     for file in sorted((root / room).rglob("*.py")):
