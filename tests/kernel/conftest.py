@@ -86,3 +86,9 @@ def scene(request: pytest.FixtureRequest, door: Recorder, veth: Veth, bpffs: Bpf
 def clsact(door: Recorder, veth: Veth, bpffs: Bpffs) -> Scene:
     """As `scene`, by clsact filters only."""
     return Scene(veth, bpffs.root, Mechanism.CLSACT, door)
+
+
+@pytest.fixture
+def tcx(door: Recorder, veth: Veth, bpffs: Bpffs) -> Scene:
+    """As `scene`, by tcx links only: for what does not depend on the mechanism."""
+    return Scene(veth, bpffs.root, Mechanism.TCX, door)
