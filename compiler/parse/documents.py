@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from ...grammar.documents import read_documents
+from ...grammar.documents import read_documents, shorten
 from ...grammar.nodes import Fault, FaultKind, Mapping, Node, Scalar
 from ...grammar.nodes import Sequence as Items
 from .. import codes
@@ -24,7 +24,7 @@ from .fields import (
     read_text,
 )
 from .kinds import CALICO, CALICO_KINDS, KUBERNETES, KUBERNETES_KINDS, find_reader
-from .near import listed
+from .near import closest, listed
 
 FAULT_CODES: Final = {
     FaultKind.SYNTAX: codes.SYNTAX,
@@ -116,12 +116,12 @@ def _read_resource(place: Place, root: Node) -> list[Resource]:
         return _read_list(place, root)
     if version is None and "apiVersion" not in root.entries:
         hint = f"`{CALICO[0]}` has a {kind}" if kind in CALICO_KINDS else ""
+        hint = _misspelt_key(root, "apiVersion") or hint
         missing(place, _first_key(root), "this document has no `apiVersion`", hint)
     if kind is None and "kind" not in root.entries:
         known = CALICO_KINDS if version in CALICO else KUBERNETES_KINDS if version == KUBERNETES else {}
-        missing(
-            place, _first_key(root), "this document has no `kind`", f"one of {listed(known)}" if known else ""
-        )
+        hint = _misspelt_key(root, "kind") or (f"one of {listed(known)}" if known else "")
+        missing(place, _first_key(root), "this document has no `kind`", hint)
     reader = find_reader(place, root, version, kind)
     if reader is None:
         return []
@@ -132,6 +132,14 @@ def _read_resource(place: Place, root: Node) -> list[Resource]:
 
 def _first_key(root: Mapping) -> Node:
     return next((key for key, _ in root.entries.values()), root)
+
+
+def _misspelt_key(root: Mapping, wanted: str) -> str:
+    """A hint at a key that is close to the wanted one, which is not there."""
+    for name, (key, _) in root.entries.items():
+        if closest(name, (wanted,)):
+            return f"did you mean `{wanted}` where line {key.line} has `{shorten(name)}`?"
+    return ""
 
 
 def _word(place: Place, root: Mapping, name: str) -> str | None:

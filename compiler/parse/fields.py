@@ -142,6 +142,7 @@ def read_mapping(place: Place, node: Node, shape: Shape) -> dict[str, Node] | No
         wrong_type(place, node, f"{shape.what} is a mapping, not {kind_of(node)}", "`key: value` lines")
         return None
     values: dict[str, Node] = {}
+    adopted: dict[str, tuple[Scalar, Node]] = {}
     for name, (key, value) in node.entries.items():
         if name in shape.fields:
             if not is_null(value):
@@ -153,9 +154,11 @@ def read_mapping(place: Place, node: Node, shape: Shape) -> dict[str, Node] | No
                 unsupported(place, key, f"`{name}` in {shape.what}")
         else:
             meant = _unknown_key(place, key, shape)
-            # The value is read as what was probably meant: that spares findings that only follow from this.
-            if meant in shape.fields and meant not in node.entries and not is_null(value):
-                values.setdefault(meant, value)
+            if meant in shape.fields and meant not in node.entries:
+                adopted.setdefault(meant, (key, value))
+    # The value is read as what was probably meant: that spares findings that only follow from this.
+    node.entries.update(adopted)
+    values.update({name: value for name, (_, value) in adopted.items() if not is_null(value)})
     return values
 
 

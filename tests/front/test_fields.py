@@ -188,6 +188,9 @@ def test_a_document_with(case: str) -> None:
         (policy("types: [egress]"), "`Egress`"),
         (policy("doNotTrack: true"), "GlobalNetworkPolicy"),
         (policy("selector: a = 'b'"), "`==`"),
+        ("apiVersion: projectcalico.org/v3\nKind: NetworkPolicy\nmetadata: {name: a}\n", "`Kind`"),
+        (policy("podSelector: {}"), "`selector`"),
+        (policy("policyTypes: [Egress]"), "`types`"),
         ("kind: networkpolicy\napiVersion: projectcalico.org/v3\n", "`NetworkPolicy`"),
     ],
 )
@@ -212,3 +215,9 @@ def test_a_policy_has_at_most_1024_rules_in_a_direction() -> None:
     assert read(policy(rules))[1] == []
     _, found = read(policy(rules + "  - action: Deny\n"))
     assert places(found) == [("POLC-E0211", 6 + 1024, 7)]
+
+
+def test_a_misspelt_key_gives_one_finding_not_those_that_follow_from_it() -> None:
+    text = rule("acton: Allow\nprotcol: TCP\nsource: {port: [80]}").replace("metadata", "metdata")
+    _, found = read(text)
+    assert [item.code for item in found] == ["POLC-E0206"] * 4
