@@ -20,11 +20,14 @@ _ORDERS = (None, None, 10, 10, 10, 0, -5, 0.5, 100, 1000, 2.25)
 
 
 class PolicyMaker:
-    def __init__(self, rng: Random, inventory: Inventory, subject: Entity) -> None:
+    """scale: how many times longer than usual the rule lists are."""
+
+    def __init__(self, rng: Random, inventory: Inventory, subject: Entity, scale: int = 1) -> None:
         self.rng = rng
+        self.scale = scale
         self.inventory = inventory
         self.subject = subject
-        self.rules = RuleMaker(rng, inventory, subject)
+        self.rules = RuleMaker(rng, inventory, subject, scale)
         self._used: set[tuple[str, str]] = set()
         # Now and then one direction has no policy at all.
         lone = ("ingress",) if rng.random() < 0.5 else ("egress",)
@@ -85,7 +88,7 @@ class PolicyMaker:
         if len(directions) == 2:
             directions = rng.choice([("ingress",), ("egress",), DIRECTIONS, DIRECTIONS, DIRECTIONS])
         for direction in directions:
-            count = rng.choice([1, 2, 3, 4, 6]) if rng.random() < 0.95 else 0
+            count = self.scale * rng.choice([1, 2, 3, 4, 6]) if rng.random() < 0.95 else 0
             spec[direction] = [self.rules.rule(direction, space) for _ in range(count)]
         if rng.random() < 0.6:
             types = set(directions) | ({rng.choice(self._directions)} if rng.random() < 0.2 else set())

@@ -24,10 +24,14 @@ _ICMP_V6 = (128, 129, 134, 137, 139, 144, 160)
 
 
 class RuleMaker:
-    """Makes rules for policies of one inventory. subject: the endpoint that they will judge for."""
+    """Makes rules for policies of one inventory. subject: the endpoint that they will judge for.
 
-    def __init__(self, rng: Random, inventory: Inventory, subject: Entity) -> None:
+    scale: the longer the lists will be, the rarer a rule that catches much and would shadow the others.
+    """
+
+    def __init__(self, rng: Random, inventory: Inventory, subject: Entity, scale: int = 1) -> None:
         self.rng = rng
+        self.scale = scale
         self.inventory = inventory
         self.subject = subject
         self.peers = [one for one in inventory.entities if one.nets]
@@ -36,7 +40,7 @@ class RuleMaker:
         """One rule for a policy of `namespace` (`` for a global one); broad ones are rare, not to shadow."""
         while True:
             rule = self._any(direction, namespace)
-            if self.rng.random() < _keep_share(rule):
+            if self.rng.random() < _keep_share(rule) ** self.scale:
                 return rule
 
     def _any(self, direction: str, namespace: str) -> Object:

@@ -55,13 +55,16 @@ def decides(decision: Decision, name: RuleName) -> bool:
     return name in (decision.rule, decision.passed, *decision.logged)
 
 
-def build_world(seed: int) -> World:
-    """The same world for the same seed, on any machine and under any hash seed."""
+def build_world(seed: int, scale: int = 1) -> World:
+    """The same world for the same seed, on any machine and under any hash seed.
+
+    scale: 1 gives some fifteen rules, more gives as many times more.
+    """
     rng = Random(seed)
     inventory, subject = random_inventory(rng)
     oracle = Oracle(inventory)
     entity = oracle.inventory.workloads[subject]
-    maker = PolicyMaker(rng, oracle.inventory, entity)
+    maker = PolicyMaker(rng, oracle.inventory, entity, scale)
     policies = maker.policy_set()
     aim = Aim(rng, oracle.inventory, entity)
     for final in (False,) * _ROUNDS + (True,):
