@@ -8,14 +8,13 @@ and the rest only tidies: what could not be tidied is said, and the next attach 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
 from ..pair import layout
-from ..pair.layout import Config, Direction, bank_of, slot
+from ..pair.layout import Config, Direction, bank_of
 from ..pair.object import ObjectPair
 from . import hooks
 from .bpf import Bpf, Fd, Object
@@ -32,10 +31,10 @@ from .policy import Policy
 from .readback import read
 from .rollback import Rollback
 from .standing import Standing, judge
+from .swap import Banks
 from .word import Word, create_word
 
 _SHARED: Final = (layout.MAP_FLOWS, layout.MAP_EVENTS)  # state and events outlive a swap
-_ID_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +89,7 @@ class _Work:
         self._core = self._open_core()
         self._word = Word(site.bpf, self._core.word, writable=True)
         held.callback(self._word.close)
+        self._banks = Banks(site.bpf, self._core.slots, self._word, site.grace)
 
     # --- before the store ---------------------------------------------------------------------------
 
@@ -107,14 +107,15 @@ class _Work:
                 self._site.grace.wait(self._site.bpf)
             self._filled = self._banks_to_fill()
             for bank in sorted(self._filled):
-                self._fill(bank, self._programs(), undo)
+                self._banks.note(bank, undo, self._held)
+                self._banks.fill(bank, self._programs())
         self._attach_gates(undo)
         self._check()
 
     def commit(self) -> None:
         """The one store that puts both directions in force."""
         if self._change.generation:
-            self._word.store(self._change.generation)
+            self._banks.put_in_force(self._change.generation)
 
     def _open_core(self) -> Core:
         bpf, core = self._site.bpf, self._change.core
@@ -163,21 +164,6 @@ class _Work:
             for direction, one in zip(Direction, found, strict=True)
             if one is not None
         }
-
-    def _fill(self, bank: int, programs: dict[Direction, Fd], undo: Rollback | None = None) -> None:
-        for direction, program in programs.items():
-            key = slot(bank, direction).to_bytes(4, "little")
-            if undo is not None:
-                undo.add(f"restore slot {slot(bank, direction)}", self._restorer(key))
-            self._site.bpf.map_update(self._core.slots, key, program.number.to_bytes(4, "little"))
-
-    def _restorer(self, key: bytes) -> Callable[[], object]:
-        bpf, slots = self._site.bpf, self._core.slots
-        raw = bpf.map_lookup(slots, key, _ID_BYTES)
-        if raw is None:
-            return partial(bpf.map_delete, slots, key)
-        before = self._held.enter_context(self._by_id(Object.PROG, int.from_bytes(raw, "little")))
-        return partial(bpf.map_update, slots, key, before.number.to_bytes(4, "little"))
 
     def _attach_gates(self, undo: Rollback) -> None:
         own = self._ensure_clsact(undo)
@@ -263,11 +249,8 @@ class _Work:
         return tuple(failures)
 
     def _settle(self) -> None:
-        if not self._change.settle or self._filled == {0, 1}:
-            return
-        value = self._word.read()
-        self._site.grace.wait(self._site.bpf)
-        self._fill(1 - bank_of(value), self._programs())
+        if self._change.settle and self._filled != {0, 1}:
+            self._banks.settle(self._programs())
 
     def _remove_surplus(self) -> None:
         kernel, index = self._site.kernel, self._site.link.index

@@ -39,7 +39,7 @@ from polc.tests.pair.specimen import Specimen
 
 _T = TypeVar("_T")
 _KINDS = (Object.PROG, Object.MAP, Object.LINK)
-_PATIENCE = 5.0  # seconds
+_PATIENCE = 20.0  # seconds; the kernel takes namespaces down in its own time
 _CROSSING = 0.25  # seconds a packet has
 NODE, WORKLOAD = "10.99.0.1", "10.99.0.2"
 
@@ -196,13 +196,21 @@ class Scene:
 
         Of programs, maps and links only those made through this scene's doors count: other processes of the
         machine come and go, and what a process leaves behind can only live on by a pin, a hook or a filter.
+        What was dying already when `before` was taken may be gone.
         """
         end = time.monotonic() + _PATIENCE
-        while changes := _restricted(before, self.made).changes(_restricted(self.snapshot(), self.made)):
-            if time.monotonic() > end:
+        while True:
+            now = _restricted(self.snapshot(), self.made)
+            then = replace(
+                before,
+                programs=before.programs & now.programs,
+                maps=before.maps & now.maps,
+                links=before.links & now.links,
+            )
+            changes = then.changes(now)
+            if not changes or time.monotonic() > end:
                 return changes
             time.sleep(0.05)
-        return ()
 
     def link(self, kernel: Kernel) -> Link:
         return kernel.net.link(self.device)

@@ -1,0 +1,69 @@
+"""The swap: fill the bank that is not in force, one store, grace, overwrite the other bank.
+
+No tc operation, no netlink, no lock. Once any hook has judged a packet under generation N+1, no later packet
+at either hook is judged under N: the word gives one order to both, and a bank is not filled for a later
+generation while a packet that read an earlier word may still be on its way to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from typing import Final
+
+from ..pair.layout import Direction, bank_of, slot
+from .bpf import Bpf, Fd, Object
+from .grace import Grace
+from .rollback import Rollback
+from .word import Word
+
+_ID_BYTES: Final = 4
+
+Programs = Mapping[Direction, Fd]
+
+
+class Banks:
+    """The slot map and the word of one interface. The descriptors stay the caller's; raises BpfError."""
+
+    def __init__(self, bpf: Bpf, slots: Fd, word: Word, grace: Grace) -> None:
+        self._bpf = bpf
+        self._slots = slots
+        self._word = word
+        self._grace = grace
+
+    def swap(self, programs: Programs, generation: int) -> None:
+        """The whole of it, for an interface at rest. programs: loaded for `generation`."""
+        self.fill(bank_of(generation), programs)
+        self.put_in_force(generation)
+        self.settle(programs)
+
+    def fill(self, bank: int, programs: Programs) -> None:
+        for direction, program in programs.items():
+            self._bpf.map_update(self._slots, _key(bank, direction), program.number.to_bytes(4, "little"))
+
+    def put_in_force(self, generation: int) -> None:
+        """The one store: both directions at once, for every packet whose gate reads the word from now on."""
+        self._word.store(generation)
+
+    def settle(self, programs: Programs) -> None:
+        """Overwrites the other bank once no packet is left that read the word before."""
+        self._grace.wait(self._bpf)
+        self.fill(1 - bank_of(self._word.read()), programs)
+
+    def note(self, bank: int, undo: Rollback, held: ExitStack) -> None:
+        """Has `undo` put back what the bank holds now; `held` keeps those programs alive until then."""
+        for direction in Direction:
+            undo.add(f"restore slot {slot(bank, direction)}", self._restorer(_key(bank, direction), held))
+
+    def _restorer(self, key: bytes, held: ExitStack) -> Callable[[], object]:
+        raw = self._bpf.map_lookup(self._slots, key, _ID_BYTES)
+        before = self._bpf.fd_by_id(Object.PROG, int.from_bytes(raw, "little")) if raw is not None else None
+        if before is None:
+            return partial(self._bpf.map_delete, self._slots, key)
+        held.enter_context(before)
+        return partial(self._bpf.map_update, self._slots, key, before.number.to_bytes(4, "little"))
+
+
+def _key(bank: int, direction: Direction) -> bytes:
+    return slot(bank, direction).to_bytes(4, "little")
