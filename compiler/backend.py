@@ -13,6 +13,7 @@ from ..pair.note import Note, note_size
 from ..pair.provenance import ProvenanceTable, RuleProvenance, encode
 from .codegen.emit import EMITTER, Emitted
 from .codegen.module import ModuleInput, Place, write_module
+from .codegen.native import NativeCode, make_native
 from .ir.nodes import Program
 from .ir.text import dump as dump_ir
 from .passes import run_passes
@@ -86,6 +87,17 @@ def build_pair(
         report={d: _report(plan.judge(d), emitted[d].data) for d in Direction},
         texts=_texts(resolved, plan, modules, emitted, emit),
     )
+
+
+def build_native(program: Program) -> NativeCode:
+    """The same judges as machine code in this process. Raises PlanLimitError."""
+    return make_native(build(run_passes(program)))
+
+
+def provenance_tables(sources: Sequence[Source], resolved: Resolved) -> Mapping[Direction, ProvenanceTable]:
+    """What the objects' `.rodata.prov` holds, without making the objects."""
+    plan = build(run_passes(resolved.program))
+    return {d: _provenance_table(sources, resolved, plan.judge(d)) for d in Direction}
 
 
 def _texts(

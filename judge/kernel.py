@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..pair import layout
-from ..pair.flow import State
 from ..pair.layout import Config, Direction, Event, EventKind, bank_of, slot
 from ..pair.object import ObjectPair
 from ..pair.packet import ETH_IPV4, ETH_IPV6, Reason
-from ..pair.provenance import ProvenanceTable, logged_rules
+from ..pair.provenance import ProvenanceTable
 from ..runtime.bpf import Bpf, BpfError, UpdateFlag
 from ..runtime.bpf.programs import TestRunner
 from ..runtime.errors import ObjectFault, cannot
@@ -26,6 +25,7 @@ from ..runtime.loader import LoadedPair, create_maps, load_pair
 from ..runtime.probe import jiffies_hz
 from ..runtime.ring import Ring
 from ..runtime.word import Word, create_word
+from .outcome import FlowEntry, Run, logged
 
 # The kernel test-runs no packet that is empty behind its Ethernet header and, lately, none that is shorter
 # than its IP header (net/bpf/test_run.c, bpf_prog_test_run_skb).
@@ -34,41 +34,6 @@ _LEAST_OF: Final = {ETH_IPV4: 34, ETH_IPV6: 54}
 FRAME_MOST: Final = 3500  # a page less what the kernel keeps of it, rounded down
 _DEFAULTS: Final = Config(generation=1)
 _U64: Final = 1 << 64
-
-
-class FlowEntry(NamedTuple):
-    """One value of the flow map. seen: jiffies."""
-
-    seen: int
-    generation: int
-    rule: int
-    owner: Direction
-    state: State
-
-    @classmethod
-    def unpack(cls, data: bytes) -> FlowEntry:
-        seen, generation, rule, owner, state = layout.FLOW_ENTRY.unpack(data)
-        return cls(seen, generation, rule, Direction(owner), State(state))
-
-    def pack(self) -> bytes:
-        return layout.FLOW_ENTRY.pack(*self)
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What became of one frame.
-
-    rule: index into the provenance of `direction`, whose policy judged; None when no rule decided, and for
-    every frame let through (see the flow entry). reason: NONE when let through, and when a slot was empty.
-    logs: rules with action Log that matched, in order.
-    """
-
-    allowed: bool
-    rule: int | None
-    reason: Reason
-    direction: Direction
-    logs: tuple[int, ...]
-    events: tuple[Event, ...]
 
 
 def runnable(frame: bytes) -> bool:
@@ -204,8 +169,4 @@ class KernelEngine:
             previous.close()
 
     def _logs(self, events: Iterable[Event]) -> tuple[int, ...]:
-        return tuple(
-            index
-            for event in events
-            for index in logged_rules(event, self._tables[Direction(event.direction)])
-        )
+        return logged(events, self._tables)

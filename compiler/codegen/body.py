@@ -41,9 +41,11 @@ class Body:
         return name
 
     @contextmanager
-    def at(self, location: int) -> Iterator[None]:
-        """Instructions written inside carry the DILocation of that number."""
-        before, self._debug = self._debug, f", !dbg !{location}"
+    def at(self, location: int | None) -> Iterator[None]:
+        """Instructions written inside carry the DILocation of that number; None: no change."""
+        before = self._debug
+        if location is not None:
+            self._debug = f", !dbg !{location}"
         yield
         self._debug = before
 

@@ -31,9 +31,9 @@ def classify(code: Code) -> None:
     b.label("judge")
     rows = _rows(code)
     for number, tier in enumerate(code.plan.tiers):
-        with b.at(code.locations[tier.default_index]):
+        with b.at(code.locations.get(tier.default_index)):
             _tier(code, tier, rows, f"t{number}")
-    with b.at(code.locations[code.plan.end_index]):
+    with b.at(code.locations.get(code.plan.end_index)):
         _conclude(code, code.plan.end, code.plan.end_index)
 
 
@@ -249,7 +249,7 @@ def _land(code: Code, tier: TierPlan, position: Value, next_tier: str, name: str
         b.switch(position, "corrupt", cases)
         for bit, (index, action) in enumerate(tier.rules):
             b.label(cases[bit])
-            with b.at(code.locations[index]):
+            with b.at(code.locations.get(index)):
                 # volatile: LLVM gives a line record to a store, to a constant's move it does not
                 b.do(f"store volatile i64 {index}, ptr {code.rule.name}, align 8")
                 _keep_apart(code, index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...pair.layout import (
@@ -48,7 +49,7 @@ class Code:
     body: Body
     machine: Machine
     plan: JudgePlan
-    locations: dict[int, int]  # rule index → DILocation
+    locations: Mapping[int, int]  # rule index → DILocation
     key: Slot
     inner_key: Slot  # of the packet inside an ICMP error
     entry_image: Slot
@@ -129,7 +130,7 @@ class Code:
         return self.call(Helper.JIFFIES)
 
 
-def begin(body: Body, machine: Machine, plan: JudgePlan, locations: dict[int, int]) -> Code:
+def begin(body: Body, machine: Machine, plan: JudgePlan, locations: Mapping[int, int]) -> Code:
     """Declares the variables."""
     byte_slots = {
         "key": f"[{FLOW_KEY_SIZE} x i8]",

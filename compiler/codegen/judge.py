@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...pair.layout import (
     CB_RESUME,
     FLOW_KEY_SIZE,
@@ -21,9 +23,11 @@ from .machine import BPF, Field, Machine
 from .parse import parse
 
 
-def write_judge(plan: JudgePlan, locations: dict[int, int], default: int, machine: Machine = BPF) -> str:
+def write_judge(
+    plan: JudgePlan, locations: Mapping[int, int], default: int | None, machine: Machine = BPF
+) -> str:
     """The body of the judge's function as LLVM IR. locations: DILocation by rule index; default: the one for
-    code that belongs to no rule."""
+    code that belongs to no rule. Neither is needed where nobody reads debug lines."""
     body = Body()
     code = begin(body, machine, plan, locations)
     with body.at(default):
