@@ -183,7 +183,7 @@ class _Stretch:
     def _inside(self, place: Place) -> Place:
         """An error at the end of the text is shown at its last character, where there is a line to show."""
         end = len(self._text.rstrip())
-        if place[0] <= end or end == 0:
+        if place[0] < end or end == 0:
             return place
         start = self._text.rfind("\n", 0, end) + 1
         return end, self._text.count("\n", 0, start) + 1, end - start + 1

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ...grammar.nodes import Mapping, Node
+from ...grammar.nodes import Mapping, Node, Scalar
 from .. import codes
 from ..resources import HostEndpoint, WorkloadEndpoint
-from .addresses import Address, read_address, read_single_net
+from .addresses import Address, read_address, read_single_net, read_strict_net
 from .fields import (
     Place,
     Shape,
@@ -186,7 +186,7 @@ def _check_port(place: Place, node: Node, shape: Shape) -> None:
     if "hostPort" in values:
         host_port = read_integer(place, values["hostPort"], "a host port", 0, 65535) or 0
     if "hostIP" in values and not is_empty(values["hostIP"]):
-        read_single_net(place, values["hostIP"], "a host address")
+        _check_host_address(place, values["hostIP"])
     if "port" in values:
         read_integer(place, values["port"], "a port", 1, 65535)
     else:
@@ -202,3 +202,11 @@ def _check_port(place: Place, node: Node, shape: Shape) -> None:
     if protocol is not None and protocol.number not in PORT_PROTOCOLS:
         message = f"{shape.what} has protocol TCP, UDP or SCTP"
         place.error(codes.PORT_PROTOCOL, message, values["protocol"])
+
+
+def _check_host_address(place: Place, node: Node) -> None:
+    """Calico's tag `net`: an address, or a network without host bits."""
+    if isinstance(node, Scalar) and "/" not in node.text:
+        read_address(place, node, "a host address")
+    else:
+        read_strict_net(place, node, "a host address")

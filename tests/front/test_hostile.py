@@ -11,7 +11,7 @@ import pytest
 from polc.cli.diagnostics import render
 from polc.compiler.parse import parse
 from polc.compiler.reading import read_sources
-from polc.compiler.source import Diagnostics, Source
+from polc.compiler.source import Diagnostic, Diagnostics, Source
 from polc.tests.front.reading import policy, read, rule
 
 CORPUS = Path(os.environ.get("POLC_CORPUS", Path(__file__).resolve().parents[2] / ".." / "shared" / "corpus"))
@@ -50,6 +50,13 @@ def codes(text: str) -> set[str]:
     return {item.code for item in read(text)[1]}
 
 
+def inside(item: Diagnostic, text: str) -> bool:
+    """Whether a finding points into the file, or just past the end of a line."""
+    lines = text.split("\n")
+    span = item.span
+    return span is None or (span.line <= len(lines) and 1 <= span.column <= len(lines[span.line - 1]) + 2)
+
+
 def test_the_unmutated_example_is_right() -> None:
     resources, found = read(EXAMPLE)
     assert len(resources) == 4
@@ -82,6 +89,7 @@ def test_mutated_files_never_raise() -> None:
         diagnostics = Diagnostics()
         parse([source], diagnostics)
         assert render(diagnostics, [source]) or not len(diagnostics)
+        assert all(inside(item, text) for item in diagnostics), text
         faulty += diagnostics.failed
     assert faulty > 200
 

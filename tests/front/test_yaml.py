@@ -193,3 +193,10 @@ def test_a_list_holds_documents() -> None:
     resources, found = read("apiVersion: v1\nkind: List\nitems:\n" + items)
     assert not found
     assert [resource.metadata.name for resource in resources if isinstance(resource, Policy)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("text", ['a: {"b": [1,', "a: [\n\n\n", "a: 'b\n\n"])
+def test_an_error_at_the_end_of_the_text_points_at_text(text: str) -> None:
+    (fault,) = next(iter(read_documents(text))).faults
+    assert fault.line == 1
+    assert 1 <= fault.column <= len(text.split("\n")[0]) + 1
