@@ -1,0 +1,113 @@
+"""The judges' one way to the compiler: from files to policies, and from an endpoint to what judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import ip_address
+
+from ..compiler.backend import CompiledPair
+from ..compiler.pipeline import Inventory, compile_endpoint, compile_labels, load
+from ..compiler.resolve import EndpointRef, Resolved, World, resolve_endpoint, resolve_labels
+from ..compiler.resolve import endpoints as endpoints_of
+from ..compiler.source import CompileError, Diagnostic, Diagnostics, Source
+from ..pair.object import ObjectPair, read_pair
+from .packets import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Whom:
+    """The endpoint to judge for: one of the inventory (namespace and name), or any Pod of some labels.
+
+    namespace: None with labels takes the one that the policies share.
+    """
+
+    namespace: str | None
+    name: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        if self.name:
+            return f"{self.namespace}/{self.name}"
+        text = ",".join(f"{key}={value}" for key, value in self.labels)
+        return f"{text} in {self.namespace}" if self.namespace else text
+
+
+@dataclass(slots=True)
+class Judged:
+    """One endpoint ready to be judged. `pair` is made when first asked for: it takes LLVM."""
+
+    whom: Whom
+    resolved: Resolved
+    inventory: Inventory = field(repr=False)
+    _compiled: CompiledPair | None = None
+
+    def compiled(self) -> CompiledPair:
+        """Raises CompileError."""
+        if self._compiled is None:
+            self._compiled = _compile(self.inventory, self.whom)
+        return self._compiled
+
+    def pair(self) -> ObjectPair:
+        """The sealed pair. Raises CompileError."""
+        made = self.compiled()
+        return read_pair(made.ingress, made.egress, f"{made.name} ingress", f"{made.name} egress")
+
+
+class Policies:
+    """What the files hold, with everything resolved at most once."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._judged: dict[Whom, Judged] = {}
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return self._inventory.sources
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        return self._inventory.warnings
+
+    @property
+    def world(self) -> World:
+        return self._inventory.world
+
+    @cached_property
+    def endpoints(self) -> tuple[EndpointRef, ...]:
+        """Every endpoint that can be judged for; there may be none."""
+        return endpoints_of(self.world)
+
+    def addresses(self, whom: Whom) -> tuple[Address, ...]:
+        """Of an endpoint of the inventory; none for labels. Raises CompileError."""
+        return tuple(ip_address(text) for text in self.judged(whom).resolved.addresses)
+
+    def judged(self, whom: Whom) -> Judged:
+        """Raises CompileError when there is no such endpoint, or nothing selects the labels."""
+        if whom not in self._judged:
+            self._judged[whom] = Judged(whom, _resolve(self._inventory, whom), self._inventory)
+        return self._judged[whom]
+
+
+def read_policies(files: Sequence[str]) -> Policies:
+    """Reads and checks the files. Raises CompileError with all findings."""
+    return Policies(load(files))
+
+
+def _resolve(inventory: Inventory, whom: Whom) -> Resolved:
+    diagnostics = Diagnostics()
+    if whom.name:
+        ref = EndpointRef(whom.namespace or "", whom.name)
+        resolved = resolve_endpoint(inventory.world, ref, diagnostics)
+    else:
+        resolved = resolve_labels(inventory.world, dict(whom.labels), whom.namespace, diagnostics)
+    if resolved is None or diagnostics.failed:
+        raise CompileError(diagnostics, inventory.sources)
+    return resolved
+
+
+def _compile(inventory: Inventory, whom: Whom) -> CompiledPair:
+    if whom.name:
+        return compile_endpoint(inventory, whom.namespace or "", whom.name)
+    return compile_labels(inventory, dict(whom.labels), whom.namespace)
