@@ -30,6 +30,11 @@ class Hook(StrEnum):
     CLSACT = "clsact"
 
 
+class DirectionWord(StrEnum):
+    INGRESS = "ingress"
+    EGRESS = "egress"
+
+
 class Emit(StrEnum):
     IR = "ir"
     PLAN = "plan"
@@ -75,6 +80,13 @@ Files = Annotated[
 ]
 Endpoint = Annotated[
     str | None, typer.Option("--endpoint", metavar="NS/NAME", help="Only this endpoint of the inventory.")
+]
+OneEndpoint = Annotated[
+    str | None, typer.Option("--endpoint", metavar="NS/NAME", help="The endpoint whose policy judges.")
+]
+DirectionOption = Annotated[
+    DirectionWord | None,
+    typer.Option("--direction", help="The policy's word: ingress is towards the endpoint."),
 ]
 Labels = Annotated[
     str | None,

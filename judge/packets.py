@@ -170,6 +170,11 @@ class Wanted:
         return payload[:at] + pack(">H", _checksum(pseudo + payload)) + payload[at + 2 :]
 
 
+def echo_type(version: int) -> int:
+    """The ICMP type of an echo request in IPv4 or IPv6."""
+    return 8 if version == 4 else 128
+
+
 def _checksum(data: bytes) -> int:
     """RFC 1071."""
     padded = data + b"\0" * (len(data) % 2)
