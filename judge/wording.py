@@ -62,7 +62,9 @@ class Wording:
                     number, port = packet.destination, packet.dport
                 head = f"{_SIDES[side]} {self._named(packet, number)} port {port}"
                 verb = "is an excluded" if negated else "is no"
-                return f"{head} ({protocol_text(packet.protocol)}) {verb} port of the endpoints the rule names"
+                return (
+                    f"{head} ({protocol_text(packet.protocol)}) {verb} port of the endpoints the rule names"
+                )
             case MatchAddress():
                 return self._address(rule.criteria, at, criterion, packet, given, namespace)
 

@@ -7,7 +7,7 @@ of protocols that have them. A program straight from resolve has dense indices b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ...pair.layout import Direction
 from ...pair.packet import PORT_PROTOCOLS
@@ -17,14 +17,17 @@ from .nodes import (
     Criterion,
     Judge,
     MatchAddress,
+    MatchEndpointPort,
     MatchIcmp,
     MatchPort,
     MatchProtocol,
     MatchVersion,
+    Prefix,
     Program,
     Rule,
 )
-from .sets import addresses_used, merge
+from .rewrite import rules_of
+from .sets import addresses_used, disjoint, merge
 
 _BITS = {4: 32, 6: 128}
 _END_ACTIONS = (Action.ALLOW, Action.DENY)
@@ -107,8 +110,32 @@ def _check_criterion(place: str, criterion: Criterion) -> None:
             good = bool(ranges) and _ranges_canonical(ranges)
         case MatchAddress():
             good = True  # its set is checked with all others
+        case MatchEndpointPort():
+            good = _entries_canonical(criterion)  # disjoint sets: checked with the sets
     if not good:
         raise IrError(f"{place}: {criterion} is out of range, or its ranges are not sorted and merged")
+
+
+def _entries_canonical(criterion: MatchEndpointPort) -> bool:
+    entries = criterion.entries
+    order = [(entry.protocol, entry.set is not None) for entry in entries]
+    if order != sorted(order) or len(anywhere := [key for key in order if not key[1]]) != len(set(anywhere)):
+        return False
+    if any(entry.protocol not in PORT_PROTOCOLS or not entry.ranges for entry in entries):
+        return False
+    if not all(_ranges_canonical(entry.ranges) for entry in entries) or (criterion.negated and anywhere):
+        return False
+    return not any(
+        first.protocol == other.protocol and _overlap(first.ranges, other.ranges)
+        for first in entries
+        if first.set is None
+        for other in entries
+        if other is not first
+    )
+
+
+def _overlap(first: tuple[tuple[int, int], ...], second: tuple[tuple[int, int], ...]) -> bool:
+    return any(low <= end and start <= high for low, high in first for start, end in second)
 
 
 def _ranges_canonical(ranges: tuple[tuple[int, int], ...]) -> bool:
@@ -133,6 +160,21 @@ def _check_sets(program: Program) -> None:
         if item.prefixes in seen:
             raise IrError(f"sets {seen[item.prefixes]} and {item.name} are equal")
         seen[item.prefixes] = item.name
+    contents = {item.name: item.prefixes for item in program.sets}
+    for direction in Direction:
+        for rule in rules_of(program.judge(direction)):
+            for criterion in rule.criteria:
+                if isinstance(criterion, MatchEndpointPort):
+                    _check_disjoint(f"{direction.word} #{rule.index}", criterion, contents)
+
+
+def _check_disjoint(
+    place: str, criterion: MatchEndpointPort, contents: Mapping[str, tuple[Prefix, ...]]
+) -> None:
+    for protocol in {entry.protocol for entry in criterion.entries}:
+        names = [entry.set for entry in criterion.entries if entry.protocol == protocol and entry.set]
+        if len(set(names)) < len(names) or not disjoint(contents[name] for name in names):
+            raise IrError(f"{place}: sets {', '.join(names)} of protocol {protocol} overlap")
 
 
 def _check_set(item: AddressSet) -> None:

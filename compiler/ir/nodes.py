@@ -92,7 +92,32 @@ class MatchIcmp:
     negated: bool = False
 
 
-Criterion = MatchVersion | MatchProtocol | MatchAddress | MatchPort | MatchIcmp
+@dataclass(frozen=True, slots=True)
+class EndpointPorts:
+    """Ports of some endpoints: protocol 6, 17 or 132, inclusive ranges (sorted, merged), and the set of the
+    endpoints' addresses, None for any address."""
+
+    protocol: int
+    ranges: tuple[tuple[int, int], ...]
+    set: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MatchEndpointPort:
+    """The packet's protocol, and the address and port of `side`, are those of one of the entries, or of none
+    when negated. No entries: nothing is (a named port that no endpoint has, a service without slices).
+
+    At most one entry holds for a packet: of one protocol, sets are disjoint, and an entry without a set
+    shares no port with the others. Entries are sorted by protocol, the one without a set first; a negated
+    criterion has none without a set.
+    """
+
+    side: Side
+    entries: tuple[EndpointPorts, ...]
+    negated: bool = False
+
+
+Criterion = MatchVersion | MatchProtocol | MatchAddress | MatchPort | MatchIcmp | MatchEndpointPort
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from .nodes import Judge, Policy, Program, Rule
+from .nodes import Criterion, Judge, MatchAddress, MatchEndpointPort, Policy, Program, Rule
 
 
 def rules_of(judge: Judge) -> Iterator[Rule]:
@@ -13,6 +13,26 @@ def rules_of(judge: Judge) -> Iterator[Rule]:
     for tier in judge.tiers:
         for policy in tier.policies:
             yield from policy.rules
+
+
+def sets_of(criterion: Criterion) -> Iterator[str]:
+    """The sets a criterion names, in the order it names them."""
+    if isinstance(criterion, MatchAddress):
+        yield criterion.set
+    elif isinstance(criterion, MatchEndpointPort):
+        yield from (entry.set for entry in criterion.entries if entry.set is not None)
+
+
+def rename_sets(criterion: Criterion, names: Mapping[str, str]) -> Criterion:
+    """The criterion with the sets it names under other names."""
+    if isinstance(criterion, MatchAddress):
+        return replace(criterion, set=names[criterion.set])
+    if isinstance(criterion, MatchEndpointPort):
+        entries = (
+            replace(entry, set=names[entry.set]) if entry.set else entry for entry in criterion.entries
+        )
+        return replace(criterion, entries=tuple(entries))
+    return criterion
 
 
 def map_rules(judge: Judge, change: Callable[[Rule], Rule | None]) -> Judge:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ...pair.layout import Direction
-from .nodes import AddressSet, Criterion, Judge, MatchAddress, Prefix, Program
-from .rewrite import map_rules, rules_of
+from .nodes import AddressSet, Judge, Prefix, Program, Rule
+from .rewrite import map_rules, rename_sets, rules_of, sets_of
 
 _BITS = {4: 32, 6: 128}
 
@@ -42,13 +42,22 @@ def _halves(low: tuple[int, int, int], high: tuple[int, int, int]) -> bool:
     return not low[1] & bit and high[1] == low[1] | bit
 
 
+def disjoint(sets: Iterable[tuple[Prefix, ...]]) -> bool:
+    """Whether no address is in two of the sets (each canonical)."""
+    kept: tuple[int, int, int] | None = None
+    for prefix in sorted((item.version, item.address, item.length) for content in sets for item in content):
+        if kept is not None and _contains(kept, prefix):
+            return False
+        kept = prefix
+    return True
+
+
 def addresses_used(program: Program) -> Iterator[str]:
     """The set names that criteria use, in walk order, ingress before egress, with repetitions."""
     for direction in Direction:
         for rule in rules_of(program.judge(direction)):
             for criterion in rule.criteria:
-                if isinstance(criterion, MatchAddress):
-                    yield criterion.set
+                yield from sets_of(criterion)
 
 
 def number_sets(program: Program) -> Program:
@@ -71,7 +80,7 @@ def number_sets(program: Program) -> Program:
 
 
 def _rename(judge: Judge, names: dict[str, str]) -> Judge:
-    def criterion(item: Criterion) -> Criterion:
-        return replace(item, set=names[item.set]) if isinstance(item, MatchAddress) else item
+    def rule(old: Rule) -> Rule:
+        return replace(old, criteria=tuple(rename_sets(item, names) for item in old.criteria))
 
-    return map_rules(judge, lambda rule: replace(rule, criteria=tuple(map(criterion, rule.criteria))))
+    return map_rules(judge, rule)

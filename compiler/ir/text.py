@@ -5,12 +5,13 @@
       10.0.0.0/8
       2001:db8::/32
     ingress
-      tier default: deny #3
+      tier default: deny #4
         policy NetworkPolicy/shop/web
           #0 log
           #1 allow: version 4, proto 6, src in $0, dst port 80|443-444
           #2 deny: proto not 17, src not in $0, icmp not 3/1
-      end: allow #4
+          #3 allow: dst endpoint 6:443 6:80|8080@$0 17:53@$1, src endpoint not none
+      end: allow #5
     egress
       end: allow #0
 
@@ -31,8 +32,10 @@ from .nodes import (
     AddressSet,
     Criterion,
     End,
+    EndpointPorts,
     Judge,
     MatchAddress,
+    MatchEndpointPort,
     MatchIcmp,
     MatchPort,
     MatchProtocol,
@@ -91,10 +94,20 @@ def criterion_text(criterion: Criterion) -> str:
         case MatchAddress(side, name, negated):
             return f"{side} {_not(negated)}in {name}"
         case MatchPort(side, ranges, negated):
-            texts = (f"{first}" if first == last else f"{first}-{last}" for first, last in ranges)
-            return f"{side} port {_not(negated)}{'|'.join(texts)}"
+            return f"{side} port {_not(negated)}{_ranges_text(ranges)}"
         case MatchIcmp(kind, code, negated):
             return f"icmp {_not(negated)}{kind}" + ("" if code is None else f"/{code}")
+        case MatchEndpointPort(side, entries, negated):
+            return f"{side} endpoint {_not(negated)}{' '.join(map(_entry_text, entries)) or 'none'}"
+
+
+def _ranges_text(ranges: tuple[tuple[int, int], ...]) -> str:
+    return "|".join(f"{first}" if first == last else f"{first}-{last}" for first, last in ranges)
+
+
+def _entry_text(entry: EndpointPorts) -> str:
+    where = "" if entry.set is None else f"@{entry.set}"
+    return f"{entry.protocol}:{_ranges_text(entry.ranges)}{where}"
 
 
 def _not(negated: bool) -> str:
@@ -218,11 +231,23 @@ class _Reader:
             case [("src" | "dst") as side, "in", name]:
                 return MatchAddress(Side(side), name, negated)
             case [("src" | "dst") as side, "port", ranges]:
-                return MatchPort(Side(side), tuple(map(self._range, ranges.split("|"))), negated)
+                return MatchPort(Side(side), self._ranges(ranges), negated)
+            case [("src" | "dst") as side, "endpoint", "none"]:
+                return MatchEndpointPort(Side(side), (), negated)
+            case [("src" | "dst") as side, "endpoint", *entries] if entries:
+                return MatchEndpointPort(Side(side), tuple(map(self._entry, entries)), negated)
             case ["icmp", value]:
                 kind, slash, code = value.partition("/")
                 return MatchIcmp(self._number(kind), self._number(code) if slash else None, negated)
         raise self._error("expected a criterion")
+
+    def _entry(self, text: str) -> EndpointPorts:
+        ports, _, name = text.partition("@")
+        protocol, _, ranges = ports.partition(":")
+        return EndpointPorts(self._number(protocol), self._ranges(ranges), name or None)
+
+    def _ranges(self, text: str) -> tuple[tuple[int, int], ...]:
+        return tuple(map(self._range, text.split("|")))
 
     def _range(self, text: str) -> tuple[int, int]:
         first, dash, last = text.partition("-")

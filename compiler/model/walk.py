@@ -9,8 +9,10 @@ from ..ir.nodes import (
     Action,
     AddressSet,
     Criterion,
+    EndpointPorts,
     Judge,
     MatchAddress,
+    MatchEndpointPort,
     MatchIcmp,
     MatchPort,
     MatchProtocol,
@@ -106,3 +108,14 @@ class Walk:
                 return any(first <= port <= last for first, last in ranges) is not negated
             case MatchIcmp(kind, code, negated):
                 return (packet.icmp_type == kind and code in (None, packet.icmp_code)) is not negated
+            case MatchEndpointPort(side, entries, negated):
+                return any(self._belongs(entry, side, packet) for entry in entries) is not negated
+
+    def _belongs(self, entry: EndpointPorts, side: Side, packet: Packet) -> bool:
+        """Whether one side of the packet is a port of such endpoints."""
+        address, port = packet.source, packet.sport
+        if side is Side.DESTINATION:
+            address, port = packet.destination, packet.dport
+        if packet.protocol != entry.protocol or not any(low <= port <= high for low, high in entry.ranges):
+            return False
+        return entry.set is None or self.sets[entry.set].holds(packet.version, address)

@@ -14,6 +14,7 @@ from ..ir.nodes import (
     AddressSet,
     Criterion,
     MatchAddress,
+    MatchEndpointPort,
     MatchIcmp,
     MatchPort,
     MatchProtocol,
@@ -52,6 +53,9 @@ def _holds(criterion: Criterion, rule: Rule, sets: Mapping[str, AddressSet]) -> 
             return ranges == _EVERY_PORT
         case MatchIcmp(negated=True):
             return bool(_protocols(rule) - {PROTO_ICMP, PROTO_ICMPV6})
+        case MatchEndpointPort(_, entries, True):
+            protocols = _protocols(rule)
+            return not entries or bool(protocols and protocols.isdisjoint(item.protocol for item in entries))
         case _:
             return False
 

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from ...pair.packet import PROTO_ICMP, PROTO_ICMPV6
 from ..ir.nodes import (
     AddressSet,
+    Criterion,
     MatchAddress,
+    MatchEndpointPort,
     MatchIcmp,
     MatchPort,
     MatchProtocol,
@@ -40,7 +42,7 @@ def drop_never(program: Program) -> Program:
 
 def _possible(rule: Rule, sets: Mapping[str, AddressSet]) -> bool:
     """Whether some packet might match; True when in doubt."""
-    if _contradicts_itself(rule):
+    if _contradicts_itself(rule) or any(map(_nothing, rule.criteria)):
         return False
     protocols = _protocols(rule)
     if protocols == set():
@@ -62,7 +64,14 @@ def _contradicts_itself(rule: Rule) -> bool:
     return len({item.type for item in asked}) > 1 or len({item.code for item in asked} - {None}) > 1
 
 
-def _subject(criterion: MatchProtocol | MatchAddress | MatchPort | MatchIcmp) -> tuple[object, ...]:
+def _nothing(criterion: Criterion) -> bool:
+    """A port of no endpoint."""
+    return isinstance(criterion, MatchEndpointPort) and not criterion.entries and not criterion.negated
+
+
+def _subject(
+    criterion: MatchProtocol | MatchAddress | MatchPort | MatchIcmp | MatchEndpointPort,
+) -> tuple[object, ...]:
     """What is tested, without whether it is negated."""
     match criterion:
         case MatchProtocol(number):
@@ -73,6 +82,8 @@ def _subject(criterion: MatchProtocol | MatchAddress | MatchPort | MatchIcmp) ->
             return "port", side, ranges
         case MatchIcmp(kind, code):
             return "icmp", kind, code
+        case MatchEndpointPort(side, entries):
+            return "endpoint", side, entries
 
 
 def _protocols(rule: Rule) -> set[int] | None:

@@ -1,4 +1,4 @@
-"""IR → plan: bit positions for rules, rows for fields, and the bytes of the tables."""
+"""IR → plan: bit positions for rules (one for each alternative), rows for fields, and the tables' bytes."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from ..ir.nodes import (
     Tier,
 )
 from . import intervals as iv
+from .alternatives import alternative_count, alternatives
 from .plan import (
     FIELD_BITS,
     LOG_LIMIT,
@@ -104,7 +105,7 @@ def _place(judge: Judge) -> tuple[list[_Placed], int]:
     word = 0
     total = 0
     for tier in judge.tiers:
-        rules = [rule for policy in tier.policies for rule in policy.rules]
+        rules = [plain for policy in tier.policies for rule in policy.rules for plain in _plain(rule)]
         logs = tuple(rule for rule in rules if rule.action is Action.LOG)
         deciding = tuple(rule for rule in rules if rule.action is not Action.LOG)
         total += len(deciding)
@@ -122,6 +123,16 @@ def _place(judge: Judge) -> tuple[list[_Placed], int]:
             f"{total} rules decide in {judge.direction.word}; at most {RULE_LIMIT} are supported"
         )
     return placed, max(word, 1)
+
+
+def _plain(rule: Rule) -> tuple[Rule, ...]:
+    """The rule's alternatives: each has a bit, all have the rule's index."""
+    if alternative_count(rule) > RULE_LIMIT:
+        raise PlanLimitError(
+            f"a rule's ports belong to more than {RULE_LIMIT} different groups of endpoints; "
+            f"at most {RULE_LIMIT} are supported"
+        )
+    return alternatives(rule)
 
 
 class _Rows:

@@ -40,7 +40,7 @@ set $0
   ff00:0:0:1::/64
 set $1
 ingress
-  tier default: deny #4
+  tier default: deny #5
     policy NetworkPolicy/shop/web
       #0 log
       #1 allow: version 4, proto 6, src in $0, dst port 80|443-444
@@ -48,7 +48,8 @@ ingress
     policy GlobalNetworkPolicy/none
     policy GlobalNetworkPolicy/last
       #3 pass: proto 1, icmp 8
-  end: allow #5
+      #4 log: dst endpoint 6:443 6:80|8080@$0 17:53@$1, src endpoint not none
+  end: allow #6
 egress
   end: deny #0
 """
@@ -160,15 +161,17 @@ def test_every_program_reads_back_equal(program: Program) -> None:
         ("  10.0.0.0/8", "  10.0.0.0.0/8", 3),
         ("  10.0.0.0/8", "  10.0.0.0/+8", 3),
         ("ingress", "inward", 10),
-        ("default: deny #4", "default: refuse #4", 11),
-        ("default: deny #4", "default: deny 4", 11),
+        ("default: deny #5", "default: refuse #5", 11),
+        ("default: deny #5", "default: deny 5", 11),
         ("#0 log", "#x log", 13),
         ("version 4", "version four", 14),
         ("version 4", "version not 4", 14),
         ("proto 6", "proto", 14),
         ("80|443-444", "80||443", 14),
-        ("  end: allow #5\n", "", 19),
-        ("  end: deny #0\n", "  end: deny #0\nmore\n", 22),
+        ("endpoint 6:443", "endpoint 6", 19),
+        ("@$1, src", "@$1 17, src", 19),
+        ("  end: allow #6\n", "", 20),
+        ("  end: deny #0\n", "  end: deny #0\nmore\n", 23),
     ],
 )
 def test_a_text_that_is_no_program_is_refused_with_its_line(old: str, new: str, line: int) -> None:

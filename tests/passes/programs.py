@@ -10,8 +10,10 @@ from polc.compiler.ir.nodes import (
     AddressSet,
     Criterion,
     End,
+    EndpointPorts,
     Judge,
     MatchAddress,
+    MatchEndpointPort,
     MatchIcmp,
     MatchPort,
     MatchProtocol,
@@ -37,13 +39,14 @@ SETS = (
     (Prefix(4, 8, 31), Prefix(6, 8, 126)),
     (Prefix(6, 9, 128),),
 )
+DISJOINT = (("$4", "$6"), ("$5",), ("$2", "$3"), ())
 RANGES = (((0, 65535),), ((80, 80),), ((80, 81),), ((79, 79), (81, 90)), ((1, 65535),))
 ACTIONS = (Action.ALLOW, Action.DENY, Action.LOG, Action.PASS)
 
 
 def _criterion(random: Random, *, ported: bool) -> Criterion:
     side, negated = random.choice(list(Side)), random.random() < 0.4
-    kind = random.randrange(5 if ported else 4)
+    kind = random.randrange(6 if ported else 5)
     if kind == 0:
         return MatchVersion(random.choice((4, 6)))
     if kind == 1:
@@ -52,7 +55,19 @@ def _criterion(random: Random, *, ported: bool) -> Criterion:
         return MatchAddress(side, f"${random.randrange(len(SETS))}", negated)
     if kind == 3:
         return MatchIcmp(random.choice((8, 128)), random.choice((None, 0, 1)), negated)
+    if kind == 4:
+        return MatchEndpointPort(side, _entries(random, anywhere=not negated), negated)
     return MatchPort(side, random.choice(RANGES), negated)
+
+
+def _entries(random: Random, *, anywhere: bool) -> tuple[EndpointPorts, ...]:
+    found: list[EndpointPorts] = []
+    for protocol in random.sample((6, 17, 132), random.choice((0, 1, 1, 2))):
+        if anywhere and random.random() < 0.4:
+            found.append(EndpointPorts(protocol, ((79, 79),), None))
+        for name in random.choice(DISJOINT):
+            found.append(EndpointPorts(protocol, random.choice(RANGES[1:3]), name))
+    return tuple(sorted(found, key=lambda entry: (entry.protocol, entry.set is not None)))
 
 
 def _criteria(random: Random) -> tuple[Criterion, ...]:
