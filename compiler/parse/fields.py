@@ -157,8 +157,9 @@ def read_mapping(place: Place, node: Node, shape: Shape) -> dict[str, Node] | No
             if meant in shape.fields and meant not in node.entries:
                 adopted.setdefault(meant, (key, value))
     # The value is read as what was probably meant: that spares findings that only follow from this.
-    node.entries.update(adopted)
-    values.update({name: value for name, (_, value) in adopted.items() if not is_null(value)})
+    if adopted:
+        node.entries.update(adopted)
+        values.update({name: value for name, (_, value) in adopted.items() if not is_null(value)})
     return values
 
 

@@ -145,7 +145,9 @@ def _read_rule_metadata(place: Place, node: Node) -> dict[str, str]:
 
 
 def _read_entity(place: Place, node: Node | None, rule: Node) -> Entity:
-    values = (read_mapping(place, node, ENTITY) or {}) if node is not None else {}
+    if node is None:
+        return Entity(at=place.span(rule))
+    values = read_mapping(place, node, ENTITY) or {}
 
     def nets(name: str) -> tuple[Net, ...]:
         if name not in values:
@@ -160,7 +162,7 @@ def _read_entity(place: Place, node: Node | None, rule: Node) -> Entity:
         return _kept(read_port(place, item, f"an item of `{name}`") for item in items)
 
     return Entity(
-        at=place.span(node if node is not None else rule),
+        at=place.span(node),
         nets=nets("nets"),
         not_nets=nets("notNets"),
         ports=ports("ports"),
