@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from .backend import CompiledPair, build_pair
+from ..pair.layout import Direction
+from ..pair.provenance import ProvenanceTable
+from .backend import CompiledPair, build_native, build_pair, provenance_tables
+from .codegen.native import NativeCode
 from .parse import parse
 from .plan.build import PlanLimitError
 from .reading import read_sources
@@ -83,6 +86,19 @@ def compile_labels(
     return _compile(given, resolved, diagnostics, frozenset(emit))
 
 
+def native_judges(
+    given: Inventory, resolved: Resolved
+) -> tuple[NativeCode, Mapping[Direction, ProvenanceTable]]:
+    """A resolved endpoint's judges as machine code of this process, and what their rule indices stand for.
+
+    Raises CompileError.
+    """
+    try:
+        return build_native(resolved.program), provenance_tables(given.sources, resolved)
+    except PlanLimitError as error:
+        raise _too_large(given, error, Diagnostics()) from error
+
+
 def _compile(
     given: Inventory, resolved: Resolved | None, diagnostics: Diagnostics, emit: frozenset[str]
 ) -> CompiledPair:
@@ -91,6 +107,10 @@ def _compile(
     try:
         pair = build_pair(given.sources, resolved, emit)
     except PlanLimitError as error:
-        diagnostics.error(LIMIT, str(error), None, hint="split the policy, or merge rules and sets")
-        raise CompileError(diagnostics, given.sources) from error
+        raise _too_large(given, error, diagnostics) from error
     return replace(pair, warnings=tuple(diagnostics))
+
+
+def _too_large(given: Inventory, error: PlanLimitError, diagnostics: Diagnostics) -> CompileError:
+    diagnostics.error(LIMIT, str(error), None, hint="split the policy, or merge rules and sets")
+    return CompileError(diagnostics, given.sources)

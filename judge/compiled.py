@@ -8,11 +8,12 @@ from functools import cached_property
 from ipaddress import ip_address
 
 from ..compiler.backend import CompiledPair
-from ..compiler.pipeline import Inventory, compile_endpoint, compile_labels, load
+from ..compiler.pipeline import Inventory, compile_endpoint, compile_labels, load, native_judges
 from ..compiler.resolve import EndpointRef, Resolved, World, resolve_endpoint, resolve_labels
 from ..compiler.resolve import endpoints as endpoints_of
 from ..compiler.source import CompileError, Diagnostic, Diagnostics, Source
 from ..pair.object import ObjectPair, read_pair
+from .native import NativeEngine
 from .packets import Address
 
 
@@ -53,6 +54,10 @@ class Judged:
         """The sealed pair. Raises CompileError."""
         made = self.compiled()
         return read_pair(made.ingress, made.egress, f"{made.name} ingress", f"{made.name} egress")
+
+    def native(self) -> NativeEngine:
+        """The judges as machine code of this process, without flows. Raises CompileError."""
+        return NativeEngine(*native_judges(self.inventory, self.resolved))
 
 
 class Policies:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from math import ceil
 from types import TracebackType
 from typing import Final
 
@@ -124,10 +125,27 @@ class KernelEngine:
 
     def age(self, seconds: float) -> None:
         """Lets time pass for every flow, by moving when it was last seen into the past."""
-        back = round(seconds * self._config.hz)
         for key, entry in self.flows().items():
-            older = entry._replace(seen=(entry.seen - back) % _U64)
-            self._bpf.map_update(self._maps[layout.MAP_FLOWS], key, older.pack(), UpdateFlag.EXIST)
+            self._move(key, entry, round(seconds * self._config.hz))
+
+    def age_flow(self, key: bytes, seconds: float) -> float:
+        """Lets time pass for one flow, if there is one, by whole jiffies; how many seconds that were.
+
+        Negative seconds make it younger, by no more than was asked.
+        """
+        entry = self.flow(key)
+        if entry is None:
+            return 0.0
+        jiffies = seconds * self._config.hz
+        # An entry seen in the future would count as idle for ever, so that one jiffy is held back.
+        back = round(jiffies) if jiffies >= 0 else min(0, ceil(jiffies) + 1)
+        if back:
+            self._move(key, entry, back)
+        return back / self._config.hz
+
+    def _move(self, key: bytes, entry: FlowEntry, jiffies: int) -> None:
+        older = entry._replace(seen=(entry.seen - jiffies) % _U64)
+        self._bpf.map_update(self._maps[layout.MAP_FLOWS], key, older.pack(), UpdateFlag.EXIST)
 
     def forget(self) -> None:
         """Removes every flow."""
