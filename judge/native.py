@@ -43,6 +43,8 @@ class Code(Protocol):
     @property
     def flows_size(self) -> int: ...
     @property
+    def flow_slot(self) -> int: ...
+    @property
     def config(self) -> int: ...
     @property
     def events(self) -> int: ...
@@ -92,16 +94,19 @@ class NativeEngine:
         while chunk := list(islice(source, _CHUNK)):
             yield from self._judge(chunk)
 
-    def verdicts(self, batch: Batch) -> bytes:
-        """The bare answers of a prepared batch, as `Code.result` records: what the speed figures time."""
+    def judge(self, batch: Batch) -> None:
+        """Judges a prepared batch, the answers left in it: what the speed figures time."""
         ring = _RING.pack(ctypes.addressof(self._events), _EVENTS, 0)
         ctypes.memmove(self._code.events, ring, len(ring))
-        results = ctypes.create_string_buffer(self._code.result.size * max(batch.count, 1))
-        self._run(ctypes.addressof(batch.packets), batch.count, ctypes.addressof(results))
-        return results.raw[: self._code.result.size * batch.count]
+        self._run(ctypes.addressof(batch.packets), batch.count, ctypes.addressof(batch.results))
+
+    def records(self, batch: Batch) -> Iterator[tuple[int, ...]]:
+        """The bare answers of a batch: verdict, events so far, rule that let it through, whose rule."""
+        self.judge(batch)
+        return self._code.result.iter_unpack(batch.results.raw[: self._code.result.size * batch.count])
 
     def prepare(self, frames: Sequence[tuple[Direction, bytes, float]]) -> Batch:
-        return Batch(frames, self._code.packet, self._aged, self._config.l2_header)
+        return Batch(frames, self._code, self._aged, self._config.l2_header)
 
     def flow(self, key: bytes) -> FlowEntry | None:
         """The entry of a `layout.FLOW_KEY`, idle or not."""
@@ -110,6 +115,11 @@ class NativeEngine:
         if not at:
             return None
         return FlowEntry.unpack(ctypes.string_at(at + 8 + layout.FLOW_KEY_SIZE, layout.FLOW_ENTRY_SIZE))
+
+    def flow_count(self) -> int:
+        """How many flows are remembered, idle ones too."""
+        table = ctypes.string_at(self._code.flows, self._code.flows_size)
+        return sum(table[at] == 1 for at in range(0, len(table), self._code.flow_slot))
 
     def age(self, seconds: float) -> None:
         """Lets time pass for every flow."""
@@ -129,9 +139,8 @@ class NativeEngine:
         ctypes.memset(code.flows, 0, code.flows_size)
 
     def _judge(self, chunk: Sequence[tuple[Direction, bytes, float]]) -> Iterator[Run]:
-        answers = self.verdicts(self.prepare(chunk))
         written = 0
-        for (direction, _, _), record in zip(chunk, self._code.result.iter_unpack(answers), strict=True):
+        for (direction, _, _), record in zip(chunk, self.records(self.prepare(chunk)), strict=True):
             answer, events_end, rule, owner = record
             events = tuple(self._event(number) for number in range(written, events_end))
             written = events_end
@@ -163,7 +172,7 @@ class Batch:
     def __init__(
         self,
         frames: Sequence[tuple[Direction, bytes, float]],
-        packet: struct.Struct,
+        code: Code,
         aged: int,
         l2_header: int,
     ) -> None:
@@ -173,9 +182,12 @@ class Batch:
         rows = []
         for direction, frame, now in frames:
             jiffies = _START + aged + int(now * _HZ)
-            rows.append(packet.pack(at, len(frame), int(direction), _ethertype(frame, l2_header), jiffies))
+            rows.append(
+                code.packet.pack(at, len(frame), int(direction), _ethertype(frame, l2_header), jiffies)
+            )
             at += len(frame)
         self.packets = ctypes.create_string_buffer(b"".join(rows) or b"\0")
+        self.results = ctypes.create_string_buffer(code.result.size * max(self.count, 1))
 
 
 def _ethertype(frame: bytes, l2_header: int) -> int:

@@ -37,6 +37,7 @@ class NativeCode:
     table_at: dict[Direction, int]
     tables: dict[Direction, bytes]
     keep: Any
+    flow_slot: int = FLOW_SLOT.size
     flows_size: int = FLOW_SLOTS * FLOW_SLOT.size
     packet: struct.Struct = PACKET
     result: struct.Struct = RESULT
