@@ -64,13 +64,38 @@ class SelectorField(Node):
     selector: Selector
 
 
+class NamedPort(Node):
+    """A port of a rule by name: what endpoints call so (dossier §4.3)."""
+
+    name: str
+
+
+class ServiceMatch(Node):
+    """at: the service's name. namespace: `` for the policy's own (QUIRK 7)."""
+
+    name: str
+    namespace: str = ""
+
+
+class ServiceAccountMatch(Node):
+    """The endpoints of some service accounts: one of the names, and selected by their labels."""
+
+    names: tuple[str, ...] = ()
+    selector: SelectorField | None = None
+
+
 class Entity(Node):
-    """A rule's `source` or `destination`. An absent selector is None, as is an empty one (dossier §4.1)."""
+    """A rule's `source` or `destination`. An absent selector is None, as is an empty one (dossier §4.1), and
+    `serviceAccounts` without names and selector."""
 
     nets: tuple[Net, ...] = ()
     not_nets: tuple[Net, ...] = ()
     ports: tuple[PortRange, ...] = ()
     not_ports: tuple[PortRange, ...] = ()
+    named_ports: tuple[NamedPort, ...] = ()
+    not_named_ports: tuple[NamedPort, ...] = ()
+    services: ServiceMatch | None = None
+    service_accounts: ServiceAccountMatch | None = None
     selector: SelectorField | None = None
     not_selector: SelectorField | None = None
     namespace_selector: SelectorField | None = None
@@ -112,11 +137,20 @@ class NetworkSet(Node):
     nets: tuple[Net, ...] = ()
 
 
+class EndpointPort(Node):
+    """A port that an endpoint gives a name. protocol: 6, 17 or 132."""
+
+    name: str
+    protocol: int
+    port: int
+
+
 class HostEndpoint(Node):
     metadata: Metadata
     node: str
     interface_name: str = ""
     expected_ips: tuple[IPv4Address | IPv6Address, ...] = ()
+    ports: tuple[EndpointPort, ...] = ()
 
 
 class WorkloadEndpoint(Node):
@@ -133,20 +167,64 @@ class WorkloadEndpoint(Node):
     addresses: tuple[IPv4Address | IPv6Address, ...] = ()
     profiles: tuple[str, ...] = ()
     profiles_at: Span | None = None
+    ports: tuple[EndpointPort, ...] = ()
 
 
 class Pod(Node):
-    """addresses: as the dossier §2.7 orders the sources; none when finished."""
+    """A Pod, or the pods that a workload (`Deployment` and its like) makes, named by the workload.
 
+    addresses: as the dossier §2.7 orders the sources; none when finished, none of a workload. labels: the
+    pods' own. ports: of the containers, then of the initContainers.
+    """
+
+    kind: str = "Pod"
     metadata: Metadata
     host_network: bool = False
     node: str = ""
     service_account: str = "default"
     addresses: tuple[IPv4Address | IPv6Address, ...] = ()
+    ports: tuple[EndpointPort, ...] = ()
 
 
 class Namespace(Node):
     metadata: Metadata
 
 
-Resource = Policy | NetworkSet | HostEndpoint | WorkloadEndpoint | Pod | Namespace
+class ServiceAccount(Node):
+    metadata: Metadata
+
+
+class Backends(Node):
+    """Addresses of a service that all have the same ports, each (protocol, port)."""
+
+    addresses: tuple[IPv4Address | IPv6Address, ...] = ()
+    ports: tuple[tuple[int, int], ...] = ()
+
+
+class ServiceBackends(Node):
+    """An EndpointSlice or Endpoints. service: the one it belongs to, `` for none (dossier §4.4)."""
+
+    kind: str
+    metadata: Metadata
+    service: str = ""
+    backends: tuple[Backends, ...] = ()
+
+
+class Bystander(Node):
+    """An object of the inventory that decides nothing (Service, Node): only that it is there."""
+
+    kind: str
+    metadata: Metadata
+
+
+Resource = (
+    Policy
+    | NetworkSet
+    | HostEndpoint
+    | WorkloadEndpoint
+    | Pod
+    | Namespace
+    | ServiceAccount
+    | ServiceBackends
+    | Bystander
+)

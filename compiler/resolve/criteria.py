@@ -5,12 +5,14 @@ Dossier §4 (which fields there are and how they combine) and §4.2 (address fam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..ir.nodes import (
     Criterion,
+    EndpointPorts,
     MatchAddress,
+    MatchEndpointPort,
     MatchIcmp,
     MatchPort,
     MatchProtocol,
@@ -20,9 +22,11 @@ from ..ir.nodes import (
 )
 from ..ir.sets import merge
 from ..ir.text import criterion_text, prefix_text
-from ..resources import Entity, Net, PortRange, Rule
+from ..resources import Entity, NamedPort, Net, Protocol, Rule
 from ..selector import Selector, canonical
+from .ports import NameSet, Ranges, grouped, holds, merged_ranges
 from .scope import peer
+from .services import service_addresses, service_triples
 from .world import World, network_prefix
 
 _FAMILIES = frozenset({4, 6})
@@ -37,9 +41,7 @@ class Piece:
     words: str
 
 
-def rule_pieces(
-    rule: Rule, namespace: str, world: World, name_set: Callable[[tuple[Prefix, ...]], str]
-) -> tuple[Piece, ...]:
+def rule_pieces(rule: Rule, namespace: str, world: World, name_set: NameSet) -> tuple[Piece, ...]:
     """A rule's criteria in Calico's order (§4, BPF compile order), so that sets are named in that order.
 
     namespace: the policy's. name_set: gives the name of the set with such a content.
@@ -54,19 +56,21 @@ def rule_pieces(
     for side, entity in sides:
         pieces.peer(side, entity, namespace)
     for side, entity in sides:
-        pieces.add(_ports(side, entity.ports, negated=False))
-        pieces.add(_ports(side, entity.not_ports, negated=True))
+        pieces.service(side, entity, namespace)
+    for side, entity in sides:
+        pieces.ports(side, entity, rule.protocol, namespace)
+        pieces.not_ports(side, entity, rule.protocol, namespace)
     pieces.add(_icmp(rule))
     return tuple(pieces.found)
 
 
 class _Pieces:
-    def __init__(self, world: World, name_set: Callable[[tuple[Prefix, ...]], str]) -> None:
+    def __init__(self, world: World, name_set: NameSet) -> None:
         self.found: list[Piece] = []
         self._world = world
         self._name_set = name_set
 
-    def add(self, criteria: Iterator[Criterion]) -> None:
+    def add(self, criteria: Iterable[Criterion]) -> None:
         self.found.extend(Piece(item, criterion_text(item)) for item in criteria)
 
     def nets(self, side: Side, nets: tuple[Net, ...], *, negated: bool) -> None:
@@ -83,6 +87,55 @@ class _Pieces:
     def _selector(self, side: Side, selector: Selector, *, negated: bool) -> None:
         words = f"selector {canonical(selector)}"
         self._address(side, self._world.selected(selector), words, negated=negated)
+
+    def service(self, side: Side, entity: Entity, namespace: str) -> None:
+        """§4.4: at the destination addresses with their ports, at the source addresses alone."""
+        if entity.services is None:
+            return
+        key = entity.services.namespace or namespace, entity.services.name
+        words = f"service {'/'.join(key)}"
+        backends = self._world.services.get(key, ())
+        if side is Side.SOURCE:
+            self._address(side, service_addresses(backends), words, negated=False)
+        else:
+            entries = grouped(service_triples(backends), self._name_set)
+            self.found.append(Piece(MatchEndpointPort(side, entries), f"{side} {words}"))
+
+    def ports(self, side: Side, entity: Entity, protocol: Protocol | None, namespace: str) -> None:
+        """A number or a name, §4.3; an entry for the numbers stands before those of the names."""
+        numbers = merged_ranges((item.first, item.last) for item in entity.ports)
+        names = _names(entity.named_ports)
+        if not names:
+            self.add((MatchPort(side, numbers),) if numbers else ())
+            return
+        anywhere: tuple[EndpointPorts, ...] = ()
+        if numbers and protocol is not None:  # numbers are not taken without a protocol
+            anywhere = (EndpointPorts(protocol.number, numbers, None),)
+        entries = self._named(peer(entity, namespace).positive, names, protocol, numbers)
+        ports = f"{' '.join(f'{first}-{last}' for first, last in numbers)} {' '.join(names)}".strip()
+        self.found.append(Piece(MatchEndpointPort(side, anywhere + entries), f"{side} ports {ports}"))
+
+    def not_ports(self, side: Side, entity: Entity, protocol: Protocol | None, namespace: str) -> None:
+        """No number and no name; the names are those of the endpoints that the rule selects, §4.3."""
+        numbers = merged_ranges((item.first, item.last) for item in entity.not_ports)
+        names = _names(entity.not_named_ports)
+        if numbers:
+            self.add((MatchPort(side, numbers, negated=True),))
+        if names:
+            entries = self._named(peer(entity, namespace).positive, names, protocol, numbers)
+            criterion = MatchEndpointPort(side, entries, negated=True)
+            self.found.append(Piece(criterion, f"{side} not ports {' '.join(names)}"))
+
+    def _named(
+        self, selector: Selector | None, names: tuple[str, ...], protocol: Protocol | None, numbers: Ranges
+    ) -> tuple[EndpointPorts, ...]:
+        """The ports of those names that the rule's protocol allows, less those that `numbers` hold anyway."""
+        triples = (
+            (prefix, number, port)
+            for prefix, number, port in self._world.named(selector, names)
+            if (protocol is None or protocol.number == number) and not holds(numbers, port)
+        )
+        return grouped(triples, self._name_set)
 
     def _address(self, side: Side, prefixes: tuple[Prefix, ...], words: str, *, negated: bool) -> None:
         criterion = MatchAddress(side, self._name_set(prefixes), negated)
@@ -114,15 +167,8 @@ def _protocols(rule: Rule) -> Iterator[MatchProtocol]:
         yield MatchProtocol(rule.not_protocol.number, negated=True)
 
 
-def _ports(side: Side, ports: tuple[PortRange, ...], *, negated: bool) -> Iterator[MatchPort]:
-    ranges: list[tuple[int, int]] = []
-    for first, last in sorted((item.first, item.last) for item in ports):
-        if ranges and first <= ranges[-1][1] + 1:
-            ranges[-1] = (ranges[-1][0], max(last, ranges[-1][1]))
-        else:
-            ranges.append((first, last))
-    if ranges:
-        yield MatchPort(side, tuple(ranges), negated)
+def _names(ports: tuple[NamedPort, ...]) -> tuple[str, ...]:
+    return tuple(sorted({item.name for item in ports}))
 
 
 def _icmp(rule: Rule) -> Iterator[MatchIcmp]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel
 
-from ..resources import NetworkSet, Policy, Resource, SelectorField
+from ..resources import Bystander, NetworkSet, Pod, Policy, Resource, SelectorField, ServiceBackends
 from ..selector import canonical
 from ..source import Diagnostics, Span
 from . import codes
@@ -14,7 +14,9 @@ from . import codes
 
 def kind_of(resource: Resource) -> str:
     """The object's `kind`."""
-    return resource.kind if isinstance(resource, Policy | NetworkSet) else type(resource).__name__
+    if isinstance(resource, Policy | NetworkSet | Pod | ServiceBackends | Bystander):
+        return resource.kind
+    return type(resource).__name__
 
 
 def owner_name(kind: str, namespace: str, name: str) -> str:

@@ -13,7 +13,7 @@ from ..source import Diagnostics, Span
 from . import codes
 from .policies import TIER, JudgeBuilder, SetTable, applying
 from .resolved import Resolved
-from .scope import LABEL_NAME, LABEL_NAMESPACE, LABEL_SERVICE_ACCOUNT, PREFIX_SERVICE_ACCOUNT, endpoint_labels
+from .scope import LABEL_NAMESPACE, LABEL_SERVICE_ACCOUNT, endpoint_labels
 from .world import ORCHESTRATOR_K8S, World
 
 _DEFAULT = "default"  # Calico's namespace, and Kubernetes' service account, when none is given
@@ -121,8 +121,7 @@ def resolve_labels(
         if namespace is None:
             return None
     account = labels.get(LABEL_SERVICE_ACCOUNT, _DEFAULT)
-    inherited = {PREFIX_SERVICE_ACCOUNT + LABEL_NAME: account, **world.inherited(namespace)}
-    seen = endpoint_labels(labels, namespace, ORCHESTRATOR_K8S, account, inherited)
+    seen = endpoint_labels(labels, namespace, ORCHESTRATOR_K8S, account, world.inherited(namespace, account))
     policies = applying(world, seen)
     if not policies:
         text = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))

@@ -20,6 +20,9 @@ LABEL_NAME: Final = "projectcalico.org/name"
 PREFIX_NAMESPACE: Final = "pcns."
 PREFIX_SERVICE_ACCOUNT: Final = "pcsa."
 
+_ALL: Final = All()
+_GLOBAL: Final = Global()
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -36,19 +39,31 @@ class Peer:
 def namespace_selector(selector: Selector) -> Selector:
     """A `namespaceSelector` as a selector on entities: keys become `pcns.…`, `all()` means "in any
     namespace" and `global()` "in none"."""
+    return prefixed(selector, PREFIX_NAMESPACE, Has(LABEL_NAMESPACE), Not(Has(LABEL_NAMESPACE)))
+
+
+def prefixed(
+    selector: Selector, prefix: str, every: Selector = _ALL, without: Selector = _GLOBAL
+) -> Selector:
+    """The selector on inherited labels: `prefix` before each key, `every` for `all()`, `without` for
+    `global()`."""
+
+    def deeper(operand: Selector) -> Selector:
+        return prefixed(operand, prefix, every, without)
+
     match selector:
         case All():
-            return Has(LABEL_NAMESPACE)
+            return every
         case Global():
-            return Not(Has(LABEL_NAMESPACE))
+            return without
         case Compare(label) | In(label) | Has(label):
-            return replace(selector, label=PREFIX_NAMESPACE + label)
+            return replace(selector, label=prefix + label)
         case Not(operand):
-            return Not(namespace_selector(operand))
+            return Not(deeper(operand))
         case And(operands):
-            return And(tuple(map(namespace_selector, operands)))
+            return And(tuple(map(deeper, operands)))
         case Or(operands):
-            return Or(tuple(map(namespace_selector, operands)))
+            return Or(tuple(map(deeper, operands)))
 
 
 def in_namespace(namespace: str) -> Selector:
@@ -58,7 +73,7 @@ def in_namespace(namespace: str) -> Selector:
 
 def peer(entity: Entity, namespace: str) -> Peer:
     """The selectors of a rule's side; namespace: the policy's, `` for a GlobalNetworkPolicy."""
-    own = entity.selector.selector if entity.selector else None
+    own = _both(_service_accounts(entity), entity.selector.selector if entity.selector else None)
     negative = entity.not_selector.selector if entity.not_selector else None
     scope: Selector | None = in_namespace(namespace) if namespace else None
     if entity.namespace_selector:
@@ -68,6 +83,16 @@ def peer(entity: Entity, namespace: str) -> Peer:
     if positive is None:
         return Peer(negative=negative)
     return Peer(positive=_both(positive, Not(negative) if negative is not None else None))
+
+
+def _service_accounts(entity: Entity) -> Selector | None:
+    """§4.1 step 2: by the labels of the account, and by its name; `all()` in there is true of everything."""
+    asked = entity.service_accounts
+    if asked is None:
+        return None
+    by_labels = prefixed(asked.selector.selector, PREFIX_SERVICE_ACCOUNT) if asked.selector else None
+    names = tuple(sorted(set(asked.names)))
+    return _both(by_labels, In(LABEL_SERVICE_ACCOUNT, names) if names else None)
 
 
 def _both(first: Selector | None, second: Selector | None) -> Selector | None:

@@ -12,8 +12,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from ..ir.nodes import Action, Prefix
 from ..ir.sets import merge
 from ..resources import (
+    Backends,
+    EndpointPort,
     HostEndpoint,
-    Namespace,
     NetworkSet,
     Pod,
     Policy,
@@ -24,20 +25,17 @@ from ..selector import Selector
 from ..source import Diagnostics, Span
 from . import codes
 from .duplicates import distinct, kind_of
-from .scope import (
-    LABEL_NAME,
-    LABEL_NAMESPACE,
-    PREFIX_NAMESPACE,
-    PREFIX_SERVICE_ACCOUNT,
-    endpoint_labels,
-)
+from .ports import Triple
+from .profiles import Profiles, inherited, namespace_profile, pod_profiles, profiles_of
+from .scope import LABEL_NAMESPACE, endpoint_labels
+from .services import address_prefix, services_of
 
 ORCHESTRATOR_K8S = "k8s"
 
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """Something a selector can select. place: its name in the source."""
+    """Something a selector can select. place: its name in the source. ports: those it gives names."""
 
     kind: str
     namespace: str
@@ -45,6 +43,7 @@ class Entity:
     labels: Mapping[str, str]
     prefixes: tuple[Prefix, ...]
     place: Span
+    ports: tuple[EndpointPort, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +57,10 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """namespaces: by name, the labels its members inherit. Policies and entities in no order that matters.
+    """profiles: by name, the labels that endpoints of the profile inherit. services: by namespace and name,
+    what its slices hold. Policies and entities in no order that matters.
 
-    `_selected` remembers what was asked, since endpoints of one inventory ask for the same sets.
+    `_selected` and `_named` remember what was asked, since endpoints of one inventory ask for the same sets.
     """
 
     policies: tuple[Policy, ...]
@@ -68,28 +68,27 @@ class World:
     workloads: tuple[Workload, ...]
     hosts: tuple[HostEndpoint, ...]
     host_networked: tuple[Pod, ...]
-    namespaces: Mapping[str, Mapping[str, str]]
+    profiles: Mapping[str, Mapping[str, str]]
+    services: Mapping[tuple[str, str], tuple[Backends, ...]] = field(default_factory=dict)
     _selected: dict[Selector, tuple[Prefix, ...]] = field(default_factory=dict)
+    _named: dict[tuple[Selector | None, tuple[str, ...]], tuple[Triple, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, resources: Iterable[Resource], diagnostics: Diagnostics) -> World:
         """The world of some resources; duplicates and unsupported profiles go to the diagnostics."""
         kept = distinct(resources, diagnostics)
-        namespaces = {
-            item.metadata.name: _namespace_labels(item.metadata.name, item.metadata.labels)
-            for item in kept
-            if isinstance(item, Namespace)
-        }
-        workloads = tuple(_workloads(kept, namespaces, diagnostics))
+        profiles = profiles_of(kept)
+        workloads = tuple(_workloads(kept, profiles, diagnostics))
         hosts = tuple(item for item in kept if isinstance(item, HostEndpoint))
-        sets = (_set_entity(item, namespaces) for item in kept if isinstance(item, NetworkSet))
+        sets = (_set_entity(item, profiles) for item in kept if isinstance(item, NetworkSet))
         return cls(
             tuple(item for item in kept if isinstance(item, Policy)),
             (*(item.entity for item in workloads), *map(_host_entity, hosts), *sets),
             workloads,
             hosts,
             tuple(item for item in kept if isinstance(item, Pod) and item.host_network),
-            namespaces,
+            profiles,
+            services_of(kept),
         )
 
     def selected(self, selector: Selector) -> tuple[Prefix, ...]:
@@ -99,62 +98,54 @@ class World:
             self._selected[selector] = merge(prefix for item in chosen for prefix in item.prefixes)
         return self._selected[selector]
 
-    def inherited(self, namespace: str) -> Mapping[str, str]:
-        """What the namespace's profile `kns.<namespace>` gives its members, also when no file has it."""
-        return self.namespaces.get(namespace) or _namespace_labels(namespace, {})
+    def named(self, selector: Selector | None, names: tuple[str, ...]) -> tuple[Triple, ...]:
+        """The ports of those names, of the endpoints that a scoped selector selects; None: of all (§4.3)."""
+        key = selector, names
+        if key not in self._named:
+            self._named[key] = tuple(
+                (prefix, port.protocol, port.port)
+                for item in self.entities
+                if item.ports and (selector is None or selector.matches(item.labels))
+                for port in item.ports
+                if port.name in names
+                for prefix in item.prefixes
+            )
+        return self._named[key]
+
+    def inherited(self, namespace: str, account: str) -> Mapping[str, str]:
+        """What a pod inherits from the profiles of its namespace and its service account (§2.6)."""
+        return inherited(pod_profiles(namespace, account), self.profiles)
 
 
 def network_prefix(network: IPv4Network | IPv6Network) -> Prefix:
     return Prefix(network.version, int(network.network_address), network.prefixlen)
 
 
-def _address_prefix(address: IPv4Address | IPv6Address) -> Prefix:
-    return Prefix(address.version, int(address), address.max_prefixlen)
-
-
-def _namespace_labels(name: str, labels: Mapping[str, str]) -> dict[str, str]:
-    """§2.6: `pcns.<k>` for each label of the namespace, and its name."""
-    prefixed = {PREFIX_NAMESPACE + key: value for key, value in labels.items()}
-    return {**prefixed, PREFIX_NAMESPACE + LABEL_NAME: name}
-
-
-def _namespaced(namespace: str, namespaces: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
-    return namespaces.get(namespace) or _namespace_labels(namespace, {})
-
-
 def _workloads(
-    resources: Sequence[Resource], namespaces: Mapping[str, Mapping[str, str]], diagnostics: Diagnostics
+    resources: Sequence[Resource], profiles: Profiles, diagnostics: Diagnostics
 ) -> Iterable[Workload]:
     # A Pod that names no node counts as well: manifests written by hand leave it out, and what has an
     # address runs somewhere. One that Calico would skip as unscheduled has no address to contribute.
     for item in resources:
         if isinstance(item, Pod) and not item.host_network:
-            yield _pod(item, namespaces)
+            yield _pod(item, profiles)
         elif isinstance(item, WorkloadEndpoint) and _profiles_known(item, diagnostics):
-            yield _workload_endpoint(item, namespaces)
+            yield _workload_endpoint(item, profiles)
 
 
-def _pod(pod: Pod, namespaces: Mapping[str, Mapping[str, str]]) -> Workload:
+def _pod(pod: Pod, profiles: Profiles) -> Workload:
     """§2.7: a Pod's endpoint has the profiles `kns.<ns>` (allows all) and `ksa.<ns>.<sa>` (no rules)."""
     meta = pod.metadata
-    inherited = {
-        PREFIX_SERVICE_ACCOUNT + LABEL_NAME: pod.service_account,
-        **_namespaced(meta.namespace, namespaces),
-    }
-    labels = endpoint_labels(meta.labels, meta.namespace, ORCHESTRATOR_K8S, pod.service_account, inherited)
+    given = inherited(pod_profiles(meta.namespace, pod.service_account), profiles)
+    labels = endpoint_labels(meta.labels, meta.namespace, ORCHESTRATOR_K8S, pod.service_account, given)
     return _workload(pod, labels, pod.addresses, Action.ALLOW)
 
 
-def _workload_endpoint(item: WorkloadEndpoint, namespaces: Mapping[str, Mapping[str, str]]) -> Workload:
+def _workload_endpoint(item: WorkloadEndpoint, profiles: Profiles) -> Workload:
     """Labels are inherited from the profiles it names, and no profile means deny (§6.2 point 4)."""
     meta = item.metadata
-    inherited: dict[str, str] = {}
-    if item.profiles:
-        inherited.update(_namespaced(meta.namespace, namespaces))
-    if len(item.profiles) == 2:
-        account = item.profiles[1].removeprefix(f"ksa.{meta.namespace}.")
-        inherited[PREFIX_SERVICE_ACCOUNT + LABEL_NAME] = account
-    labels = endpoint_labels(meta.labels, meta.namespace, item.orchestrator, item.service_account, inherited)
+    given = inherited(item.profiles, profiles)
+    labels = endpoint_labels(meta.labels, meta.namespace, item.orchestrator, item.service_account, given)
     return _workload(item, labels, item.addresses, Action.ALLOW if item.profiles else Action.DENY)
 
 
@@ -164,9 +155,9 @@ def _workload(
     addresses: tuple[IPv4Address | IPv6Address, ...],
     end: Action,
 ) -> Workload:
-    prefixes = tuple(map(_address_prefix, addresses))
+    prefixes = tuple(map(address_prefix, addresses))
     meta = item.metadata
-    entity = Entity(kind_of(item), meta.namespace, meta.name, labels, prefixes, item.at)
+    entity = Entity(kind_of(item), meta.namespace, meta.name, labels, prefixes, item.at, item.ports)
     return Workload(entity, tuple(map(str, addresses)), end)
 
 
@@ -195,17 +186,18 @@ def _profiles_known(item: WorkloadEndpoint, diagnostics: Diagnostics) -> bool:
 
 def _host_entity(item: HostEndpoint) -> Entity:
     """§2.8: only expectedIPs are its addresses; its labels are its own."""
-    prefixes = tuple(map(_address_prefix, item.expected_ips))
-    return Entity(kind_of(item), "", item.metadata.name, item.metadata.labels, prefixes, item.at)
+    prefixes = tuple(map(address_prefix, item.expected_ips))
+    meta = item.metadata
+    return Entity(kind_of(item), "", meta.name, meta.labels, prefixes, item.at, item.ports)
 
 
-def _set_entity(item: NetworkSet, namespaces: Mapping[str, Mapping[str, str]]) -> Entity:
+def _set_entity(item: NetworkSet, profiles: Profiles) -> Entity:
     """§2.5: a namespaced set has its namespace's label and inherits; a global one has its own labels."""
     meta = item.metadata
     labels: Mapping[str, str] = meta.labels
     if meta.namespace:
         labels = {
-            **_namespaced(meta.namespace, namespaces),
+            **inherited((namespace_profile(meta.namespace),), profiles),
             **meta.labels,
             LABEL_NAMESPACE: meta.namespace,
         }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from polc.compiler.ir.check import check
 from polc.compiler.ir.text import dump
 from polc.compiler.parse import parse
 from polc.compiler.resolve import EndpointRef, Resolved, World, inventory, resolve_endpoint
+from polc.compiler.resources import Policy
 from polc.compiler.source import Diagnostics, Source
 from polc.pair.layout import Direction
 
@@ -72,14 +75,7 @@ def members(world: World, source: str, *, kind: str = "NetworkPolicy") -> list[s
     found = Diagnostics()
     resources = parse([Source.of("p.yaml", policy)], found)
     assert not found.failed, list(found)
-    world = World(
-        tuple(resources),  # type: ignore[arg-type]
-        world.entities,
-        world.workloads,
-        world.hosts,
-        world.host_networked,
-        world.namespaces,
-    )
+    world = replace(world, policies=tuple(item for item in resources if isinstance(item, Policy)))
     program = resolved(world, "web").program
     (rule,) = program.ingress.tiers[0].policies[0].rules
     if not rule.criteria:

@@ -1,0 +1,46 @@
+"""Ports of endpoints, by name or by service, as (address, protocol, port) triples in groups.
+
+Dossier §4.3 and §4.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import groupby
+
+from ..ir.nodes import EndpointPorts, Prefix
+from ..ir.sets import merge
+
+Ranges = tuple[tuple[int, int], ...]
+Triple = tuple[Prefix, int, int]  # address, protocol, port
+NameSet = Callable[[tuple[Prefix, ...]], str]
+
+
+def merged_ranges(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """The same ports as the fewest inclusive ranges, sorted."""
+    kept: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if kept and first <= kept[-1][1] + 1:
+            kept[-1] = (kept[-1][0], max(last, kept[-1][1]))
+        else:
+            kept.append((first, last))
+    return tuple(kept)
+
+
+def grouped(triples: Iterable[Triple], name_set: NameSet) -> tuple[EndpointPorts, ...]:
+    """The triples as entries: of each protocol, the addresses with equal ports together, sorted by ports."""
+    ports: dict[tuple[int, Prefix], set[int]] = {}
+    for prefix, protocol, port in triples:
+        ports.setdefault((protocol, prefix), set()).add(port)
+    rows = sorted(
+        (protocol, merged_ranges((port, port) for port in found), prefix)
+        for (protocol, prefix), found in ports.items()
+    )
+    return tuple(
+        EndpointPorts(protocol, ranges, name_set(merge(prefix for _, _, prefix in members)))
+        for (protocol, ranges), members in groupby(rows, key=lambda row: row[:2])
+    )
+
+
+def holds(ranges: Ranges, port: int) -> bool:
+    return any(first <= port <= last for first, last in ranges)
