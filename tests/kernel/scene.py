@@ -215,12 +215,12 @@ class Scene:
     def link(self, kernel: Kernel) -> Link:
         return kernel.net.link(self.device)
 
-    def passes(self, direction: Direction) -> bool:
-        """Whether a UDP packet crosses the veth: ingress = towards the workload."""
+    def passes(self, direction: Direction, port: int = 0) -> bool:
+        """Whether a UDP packet to `port` (0 = any) crosses the veth: ingress = towards the workload."""
         ends = ((self.veth.workload, WORKLOAD), (self.veth.namespace, NODE))
         (receiver, address), (sender, _) = ends if direction is Direction.INGRESS else ends[::-1]
         with netns.run(receiver, lambda: socket(AF_INET, SOCK_DGRAM)) as listening:
-            listening.bind((address, 0))
+            listening.bind((address, port))
             listening.settimeout(_CROSSING)
             with netns.run(sender, lambda: socket(AF_INET, SOCK_DGRAM)) as sending:
                 sending.sendto(b"polc", listening.getsockname())

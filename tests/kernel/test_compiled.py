@@ -1,0 +1,124 @@
+"""Policies compiled from YAML, attached to a real interface, judging real packets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from socket import AF_INET, SOCK_DGRAM, socket
+
+import pytest
+from polc.compiler.pipeline import compile_labels, load_sources
+from polc.compiler.source import Source
+from polc.pair.layout import Direction
+from polc.pair.object import ObjectPair, read_pair
+from polc.runtime import netns
+from polc.runtime.standing import State
+from polc.tests.kernel.scene import NODE, WORKLOAD, Scene
+
+pytestmark = pytest.mark.kernel
+
+OPEN, CLOSED = 7001, 7002
+HEAD = """\
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  selector: app == "web"
+"""
+RULE = "  - {action: %s, protocol: UDP, destination: {ports: [%d]}}\n"
+INGRESS_ONLY = HEAD + "  ingress:\n" + RULE % ("Allow", OPEN)
+BOTH = INGRESS_ONLY + "  egress:\n" + RULE % ("Allow", OPEN)
+CONTRARY = (
+    HEAD
+    + "  ingress:\n"
+    + RULE % ("Deny", OPEN)
+    + RULE % ("Allow", CLOSED)
+    + "  egress:\n"
+    + RULE % ("Deny", OPEN)
+    + RULE % ("Allow", CLOSED)
+)
+
+
+@cache
+def compiled(text: str) -> ObjectPair:
+    given = load_sources([Source("policy.yaml", text)])
+    made = compile_labels(given, {"app": "web"}, "shop")
+    return read_pair(made.ingress, made.egress)
+
+
+def ports(scene: Scene) -> dict[tuple[Direction, int], bool]:
+    return {
+        (direction, port): scene.passes(direction, port) for direction in Direction for port in (OPEN, CLOSED)
+    }
+
+
+def test_s37_a_policy_of_ingress_only_is_a_whole_pair(scene: Scene) -> None:
+    pair = compiled(INGRESS_ONLY)
+    report = scene.attach(pair)
+    assert report.status.state is State.ENFORCING
+    assert [one.identity for one in report.status.policies] == [pair.identity.hex()] * 2
+    assert ports(scene) == {
+        (Direction.INGRESS, OPEN): True,
+        (Direction.INGRESS, CLOSED): False,
+        (Direction.EGRESS, OPEN): True,
+        (Direction.EGRESS, CLOSED): True,
+    }
+    assert not scene.attach(pair).changed
+
+
+def test_a_swap_turns_every_verdict_in_both_directions(scene: Scene) -> None:
+    scene.attach(compiled(BOTH))
+    expected = {(direction, port): port == OPEN for direction in Direction for port in (OPEN, CLOSED)}
+    assert ports(scene) == expected
+    report = scene.attach(compiled(CONTRARY))
+    assert report.status.generation == 2
+    assert ports(scene) == {place: not passed for place, passed in expected.items()}
+    scene.attach(compiled(BOTH))
+    assert ports(scene) == expected
+
+
+@contextmanager
+def conversation(scene: Scene) -> Iterator[tuple[socket, socket]]:
+    """(the node's socket, the workload's), connected to each other: one flow, OPEN at the workload."""
+    with (
+        netns.run(scene.veth.namespace, lambda: socket(AF_INET, SOCK_DGRAM)) as node,
+        netns.run(scene.veth.workload, lambda: socket(AF_INET, SOCK_DGRAM)) as workload,
+    ):
+        node.bind((NODE, 7100))
+        workload.bind((WORKLOAD, OPEN))
+        node.connect((WORKLOAD, OPEN))
+        workload.connect((NODE, 7100))
+        for end in (node, workload):
+            end.settimeout(0.25)
+        yield node, workload
+
+
+def arrives(sender: socket, receiver: socket) -> bool:
+    sender.send(b"word")
+    try:
+        return receiver.recv(16) == b"word"
+    except TimeoutError:
+        return False
+
+
+def test_the_answers_of_an_allowed_flow_pass_and_a_swap_cuts_it_in_both_directions(scene: Scene) -> None:
+    """S32: what the new policy denies is cut for flows established under the old one too."""
+    scene.attach(compiled(BOTH))
+    with conversation(scene) as (node, workload):
+        assert not arrives(workload, node), "nobody asked yet, and egress allows another port only"
+        assert arrives(node, workload)
+        assert arrives(workload, node)
+        scene.attach(compiled(CONTRARY))
+        assert not arrives(workload, node)
+        assert not arrives(node, workload)
+
+
+def test_keep_established_lets_an_old_flow_go_on_after_a_swap(scene: Scene) -> None:
+    scene.attach(compiled(BOTH), keep_established=True)
+    with conversation(scene) as (node, workload):
+        assert arrives(node, workload)
+        scene.attach(compiled(CONTRARY), keep_established=True)
+        assert arrives(workload, node)
+        assert arrives(node, workload)
+        assert not scene.passes(Direction.INGRESS, OPEN + 10)
