@@ -16,6 +16,7 @@ COMMANDS: Final = (
     "compile",
     "check",
     "explain",
+    "replay",
     "inspect",
     "attach",
     "status",

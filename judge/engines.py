@@ -173,9 +173,9 @@ ENGINES: Final[Mapping[EngineName, Callable[[Judged], Engine]]] = {
 }
 
 
-def engine_of_pair(name: EngineName, pair: ObjectPair) -> Engine | None:
-    """An engine for finished objects; None when this one needs the policies themselves."""
-    return _KernelEngine(pair) if name is EngineName.KERNEL else None
+def engine_of_pair(pair: ObjectPair) -> Engine:
+    """The one engine that finished objects are enough for. Raises CannotError."""
+    return _KernelEngine(pair)
 
 
 class Panel:

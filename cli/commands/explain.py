@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..diagnostics import render
+from ..judging import read, whom
 from ..options import (
     DirectionOption,
     Files,
@@ -19,13 +18,11 @@ from ..options import (
     OneEndpoint,
     OutputFormat,
     parse_endpoint,
-    parse_labels,
 )
-from ..outcome import Code, color, fail, say
+from ..outcome import Code, fail
 from ..table import columns
 
 if TYPE_CHECKING:
-    from ...judge.compiled import Policies, Whom
     from ...judge.ends import Side
     from ...judge.explaining import Explanation, Judgement
     from ...judge.packets import Address, Wanted
@@ -72,15 +69,13 @@ def run(
     The packet opens its flow. With --from and --to the sender's egress and the receiver's ingress are judged:
     both must allow. Exit 0 whatever the verdict is.
     """
-    from ...judge.compiled import read_policies
     from ...judge.ends import EndsError, addresses, ends_of
     from ...judge.explaining import explain
 
     source, destination = _sides(endpoint, labels, namespace, direction, sender, receiver, src, dst)
     if ip_version == 5:
         raise typer.BadParameter("it is 4 or 6", param_hint="--ip-version")
-    policies = read_policies(files)
-    _warn(policies)
+    policies = read(files)
     try:
         near, far = addresses(policies, source, destination, ip_version)
     except EndsError as error:
@@ -106,8 +101,7 @@ def _judgement(judgement: Judgement) -> Iterator[str]:
         for policy in tier.policies:
             yield f"    {policy.policy}" + ("" if policy.rules else ": no rules in this direction")
             rows = [
-                ("    ", rule.at, rule.action, rule.because or _MATCHED[rule.result])
-                for rule in policy.rules
+                ("    ", rule.at, rule.action, rule.because or _MATCHED[rule.result]) for rule in policy.rules
             ]
             yield from columns(rows)
         if tier.result == "default":
@@ -115,11 +109,6 @@ def _judgement(judgement: Judgement) -> Iterator[str]:
 
 
 _MATCHED = {"decided": "matches: decides", "passed": "matches: leaves the tier", "logged": "matches: goes on"}
-
-
-def _warn(policies: Policies) -> None:
-    if policies.warnings:
-        say(render(policies.warnings, policies.sources, color=color(sys.stderr.isatty())).rstrip("\n"))
 
 
 def _sides(
@@ -143,27 +132,17 @@ def _sides(
         ends = [Whom(*parse_endpoint(one)) if one is not None else None for one in (sender, receiver)]
         sides = Side(ends[0], near), Side(ends[1], far)
     else:
-        whom = _whom(endpoint, labels, namespace)
+        chosen = whom(endpoint, labels, namespace)
+        if chosen is None:
+            raise typer.BadParameter("give one of --endpoint, --labels, or --from and --to")
         if direction is None:
             raise typer.BadParameter("say which policy judges: ingress or egress", param_hint="--direction")
         inwards = direction == "ingress"
-        sides = Side(None if inwards else whom, near), Side(whom if inwards else None, far)
+        sides = Side(None if inwards else chosen, near), Side(chosen if inwards else None, far)
     for side, option in zip(sides, ("--src", "--dst"), strict=True):
         if side.address is None and (side.whom is None or not side.whom.name):
             raise typer.BadParameter("the packet needs this address", param_hint=option)
     return sides
-
-
-def _whom(endpoint: str | None, labels: str | None, namespace: str | None) -> Whom:
-    from ...judge.compiled import Whom
-
-    if (endpoint is None) == (labels is None):
-        raise typer.BadParameter("give one of --endpoint, --labels, or --from and --to")
-    if namespace is not None and labels is None:
-        raise typer.BadParameter("--namespace belongs to --labels", param_hint="--namespace")
-    if endpoint is not None:
-        return Whom(*parse_endpoint(endpoint))
-    return Whom(namespace, labels=tuple(sorted(parse_labels(labels or "").items())))
 
 
 def _address(text: str | None, option: str) -> Address | None:

@@ -1,0 +1,58 @@
+"""How the judging commands read policies and say whom they judge for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from .diagnostics import render
+from .options import parse_endpoint, parse_labels
+from .outcome import Code, color, fail, say
+
+if TYPE_CHECKING:
+    from ..judge.compiled import Policies, Whom
+
+_SHOWN: Final = 8  # endpoints named in a message
+
+
+def read(files: Sequence[str]) -> Policies:
+    """Reads and checks the files; warnings are said at once. CompileError when they are wrong."""
+    from ..judge.compiled import read_policies
+
+    policies = read_policies(files)
+    if policies.warnings:
+        say(render(policies.warnings, policies.sources, color=color(sys.stderr.isatty())).rstrip("\n"))
+    return policies
+
+
+def whom(endpoint: str | None, labels: str | None, namespace: str | None) -> Whom | None:
+    """The choice that the options make, None when they make none; typer.BadParameter (exit 2) for what
+    contradicts itself."""
+    from ..judge.compiled import Whom
+
+    if endpoint is not None and labels is not None:
+        raise typer.BadParameter("--endpoint and --labels exclude each other")
+    if namespace is not None and labels is None:
+        raise typer.BadParameter("--namespace belongs to --labels", param_hint="--namespace")
+    if endpoint is not None:
+        return Whom(*parse_endpoint(endpoint))
+    if labels is not None:
+        return Whom(namespace, labels=tuple(sorted(parse_labels(labels).items())))
+    return None
+
+
+def only_endpoint(policies: Policies) -> Whom:
+    """The inventory's one endpoint; ends the command when there is none, or are several."""
+    from ..judge.compiled import Whom
+
+    found = policies.endpoints
+    if not found:
+        fail(Code.INPUT, "the files hold no endpoint", "add the inventory's files, or give --labels app=web")
+    if len(found) > 1:
+        names = ", ".join(map(str, found[:_SHOWN]))
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        fail(Code.USAGE, f"the files hold {len(found)} endpoints: {names}{more}", "choose one by --endpoint")
+    return Whom(found[0].namespace, found[0].name)
