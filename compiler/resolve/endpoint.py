@@ -11,7 +11,7 @@ from ..ir.nodes import Action, Program
 from ..resources import Resource
 from ..source import Diagnostics, Span
 from . import codes
-from .policies import TIER, JudgeBuilder, SetTable, applying
+from .policies import JudgeBuilder, SetTable, applying
 from .resolved import Resolved
 from .scope import LABEL_NAMESPACE, LABEL_SERVICE_ACCOUNT, endpoint_labels
 from .world import ORCHESTRATOR_K8S, World
@@ -51,9 +51,10 @@ def inventory(resources: Iterable[Resource], diagnostics: Diagnostics) -> World:
     """
     world = World.of(resources, diagnostics)
     for policy in world.policies:
-        if policy.tier != TIER:
+        if policy.tier not in world.tiers:
+            names = ", ".join(sorted(world.tiers, key=lambda name: world.tiers[name].place))
             diagnostics.error(
-                codes.TIER, f"tier {policy.tier} is not supported yet", policy.at, expected=f"tier {TIER}"
+                codes.TIER, f"there is no tier {policy.tier}", policy.at, expected=f"one of {names}"
             )
     return world
 

@@ -17,9 +17,8 @@ from .criteria import Piece, rule_pieces
 from .duplicates import owner_name
 from .resolved import Provenance, What
 from .scope import applicability
+from .tiers import TierSettings, by_tier
 from .world import World
-
-TIER = "default"  # the only tier so far; its default action is Deny (§2.4)
 
 
 def ordered(policies: Sequence[Policy]) -> tuple[Policy, ...]:
@@ -34,8 +33,9 @@ def ordered(policies: Sequence[Policy]) -> tuple[Policy, ...]:
 
 
 def applying(world: World, labels: Mapping[str, str]) -> tuple[Policy, ...]:
-    """The policies that select an endpoint of these labels, in order."""
-    return ordered([policy for policy in world.policies if applicability(policy).matches(labels)])
+    """The policies that select an endpoint of these labels, in order, tier by tier."""
+    chosen = ordered([policy for policy in world.policies if applicability(policy).matches(labels)])
+    return tuple(policy for _, members in by_tier(chosen, world.tiers) for policy in members)
 
 
 def policy_name(policy: Policy) -> str:
@@ -71,27 +71,27 @@ class JudgeBuilder:
         end_span: the endpoint's place, or None when there is none.
         """
         mine = [policy for policy in policies if self.direction in policy.types]
-        tiers = (self._tier(mine),) if mine else ()
+        tiers = tuple(self._tier(*item) for item in by_tier(mine, self.world.tiers))
         what: What = "end" if mine else "no-policy"
         index = len(self.provenance)
         span = end_span or (mine[-1].at if mine else None)
         self.provenance.append(Provenance(what, end.value, span, key=self._key(what)))
         return Judge(self.direction, tiers, End(end, index))
 
-    def _tier(self, policies: Sequence[Policy]) -> Tier:
+    def _tier(self, tier: TierSettings, policies: Sequence[Policy]) -> Tier:
         built = tuple(map(self._policy, policies))
         index = len(self.provenance)
         last = policies[-1]
         self.provenance.append(
             Provenance(
                 "tier-default",
-                Action.DENY.value,
+                tier.default.value,
                 last.at,
                 policy_name(last),
-                key=self._key("tier-default", TIER),
+                key=self._key("tier-default", tier.name),
             )
         )
-        return Tier(TIER, Action.DENY, index, built)
+        return Tier(tier.name, tier.default, index, built)
 
     def _policy(self, policy: Policy) -> IrPolicy:
         name = policy_name(policy)

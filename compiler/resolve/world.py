@@ -29,6 +29,7 @@ from .ports import Triple
 from .profiles import Profiles, inherited, namespace_profile, pod_profiles, profiles_of
 from .scope import LABEL_NAMESPACE, endpoint_labels
 from .services import address_prefix, services_of
+from .tiers import BUILT_IN, Tiers
 
 ORCHESTRATOR_K8S = "k8s"
 
@@ -70,6 +71,7 @@ class World:
     host_networked: tuple[Pod, ...]
     profiles: Mapping[str, Mapping[str, str]]
     services: Mapping[tuple[str, str], tuple[Backends, ...]] = field(default_factory=dict)
+    tiers: Tiers = field(default_factory=lambda: BUILT_IN)
     _selected: dict[Selector, tuple[Prefix, ...]] = field(default_factory=dict)
     _named: dict[tuple[Selector | None, tuple[str, ...]], tuple[Triple, ...]] = field(default_factory=dict)
 
