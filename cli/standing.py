@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..runtime.status import HookStatus, InterfaceStatus
-from .table import columns
+from .table import columns, counted
 
 
 def text(found: InterfaceStatus) -> str:
@@ -26,7 +26,10 @@ def _facts(found: InterfaceStatus) -> list[tuple[str, str]]:
     if found.mode is not None:
         facts.append(("mode", found.mode.value))
     facts += [
-        (policy.direction, f"program {policy.program}, generation {policy.generation}, {policy.rules} rules")
+        (
+            policy.direction,
+            f"program {policy.program}, generation {policy.generation}, {counted(policy.rules, 'rule')}",
+        )
         for policy in found.policies
     ]
     return facts

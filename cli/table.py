@@ -19,3 +19,8 @@ def columns(rows: Sequence[Sequence[str]], gap: int = 2) -> list[str]:
         cells = [cell.ljust(widths[at]) for at, cell in enumerate(row)]
         lines.append((" " * gap).join(cells).rstrip())
     return lines
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 rule`, `2 rules`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

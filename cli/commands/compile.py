@@ -23,7 +23,7 @@ from ..options import (
     parse_emit,
 )
 from ..outcome import Code, fail
-from ..table import columns
+from ..table import columns, counted
 from ..writing import write_all
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def text(report: CompileReport) -> str:
                 (
                     "",
                     one.file,
-                    f"{one.rules} rules",
-                    f"{one.instructions} instructions",
+                    counted(one.rules, "rule"),
+                    counted(one.instructions, "instruction"),
                     f"{one.table_bytes} bytes of tables",
                 )
                 for one in pair.objects

@@ -10,7 +10,7 @@ import typer
 from ...pair.inspection import Inspection, RuleView, inspect_object
 from ...pair.object import read_object
 from ..options import Format, OutputFormat
-from ..table import columns
+from ..table import columns, counted
 
 
 def run(
@@ -35,7 +35,7 @@ def text(found: Inspection) -> str:
         ("layout", str(found.layout)),
         ("meaning", found.meaning),
         ("size", f"{found.size} bytes, {found.table_bytes} of them tables"),
-        ("code", f"{found.instructions} instructions, {found.shared} of them shared by all rules"),
+        ("code", f"{counted(found.instructions, 'instruction')}, {found.shared} of them shared by all rules"),
     ]
     lines = [found.path, *columns([("", name, value) for name, value in facts])]
     lines += [
@@ -57,6 +57,6 @@ def _rule(rule: RuleView) -> tuple[str, ...]:
         rule.action,
         rule.place or "-",
         owner,
-        f"{rule.instructions} instructions",
+        counted(rule.instructions, "instruction"),
         rule.text,
     )

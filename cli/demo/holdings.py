@@ -8,6 +8,7 @@ from ...runtime.bpf import Bpf, Object
 from ...runtime.kernel import Kernel
 from ...runtime.policy import Policy
 from ...runtime.readback import read
+from ..table import counted
 
 
 class Holdings:
@@ -53,9 +54,9 @@ class Holdings:
 
     def summary(self) -> str:
         """How many of each kind were made."""
-        words = {Object.PROG: "programs", Object.MAP: "maps", Object.LINK: "links"}
+        words = {Object.PROG: "program", Object.MAP: "map", Object.LINK: "link"}
         counts = [
-            f"{count} {word}"
+            counted(count, word)
             for kind, word in words.items()
             if (count := sum(one is kind for one, _ in self._ids))
         ]

@@ -15,6 +15,7 @@ from ...runtime.bpf import Bpf
 from ...runtime.errors import CannotError
 from ...runtime.probe import features
 from ..outcome import Code
+from ..table import counted
 from .live import Live
 from .namespaces import PrivateWorld
 from .narrator import heading, line
@@ -68,7 +69,8 @@ def _compile(folder: Path, policy: str) -> ObjectPair:
 def _size(made: CompiledPair, direction: Direction) -> str:
     report = made.report[direction]
     return (
-        f"{direction.word}: {report.rules} rules, {report.instructions} instructions,"
+        f"{direction.word}: {counted(report.rules, 'rule')},"
+        f" {counted(report.instructions, 'instruction')},"
         f" {report.table_bytes} bytes of tables"
     )
 

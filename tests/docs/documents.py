@@ -18,6 +18,8 @@ _VOLATILE = (
     (re.compile(r"\b\d+(?= (?:bytes|instructions?)\b)"), "<n>"),
     (re.compile(r"(?<=\bprogram )\d+"), "<id>"),
     (re.compile(r"\b\d+\.\d+(?= ?(?:s|ms|us)\b)"), "<time>"),
+    (re.compile(r"\b\d+(?= (?:answers|since)\b)"), "<count>"),
+    (re.compile(r"(?<=\bpin )\d+-\d+"), "<pins>"),
     (re.compile(r"(?<=:)(?:3[2-9]|[45]\d|6[0-5])\d{3}\b"), "<port>"),
     (re.compile(r"\b\d\d:\d\d:\d\d\.\d+"), "<clock>"),
     (re.compile(r"[ \t]+"), " "),
