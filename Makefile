@@ -5,7 +5,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 STAMP := .venv/.polc-setup
 
-.PHONY: help setup demo test lint format types imports unit kernel golden golden-update wheel clean
+.PHONY: help setup demo test lint format types imports unit kernel golden golden-update bench wheel clean
 
 help:  ## list every entry
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -45,8 +45,15 @@ golden: setup  ## the golden cases: YAML in; IR, plan, diagnostics and hand-writ
 	@$(BIN)/pytest -q tests/golden
 
 golden-update: setup  ## rewrite the golden files that are not written by hand; read the diff before you commit
-	@$(BIN)/pytest -q tests/golden --golden-update
-	@git --no-pager diff --stat -- tests/golden
+	@$(BIN)/pytest -q tests/golden tests/fake_kernel --golden-update
+	@git --no-pager diff --stat -- tests
+
+bench: setup  ## what a verdict costs, natively and (as root) in the kernel, as ratios in one interleaved run
+	@$(BIN)/python -m polc.bench.verdicts
+
+docs-update: setup  ## rewrite the outputs that README and docs show, and the JSON schemas; as root
+	@$(BIN)/pytest -q tests/docs tests/cli/test_schemas.py --golden-update
+	@git --no-pager diff --stat -- README.md docs
 
 wheel: setup  ## build the wheel into dist/
 	@$(BIN)/python -m build --wheel
