@@ -1,0 +1,18 @@
+"""Stages for the same scripts on the fake and on the real kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from polc.runtime.bpffs import Bpffs
+from polc.tests.fake_kernel.stages import RealStages
+from polc.tests.kernel.conftest import bpffs, namespace
+
+__all__ = ["bpffs", "namespace"]  # the fixtures of the kernel tests, here too
+
+
+@pytest.fixture
+def real(namespace: Callable[[], str], bpffs: Bpffs) -> RealStages:
+    """Real devices, one after the other, in one namespace."""
+    return RealStages(namespace(), bpffs.root)

@@ -1,0 +1,143 @@
+"""Network namespaces, devices and their tc hooks in the fake: tcx entries, clsact filters, revisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from polc.runtime.bpf import AttachFlag
+from polc.runtime.hooks import TcHook
+from polc.tests.fake_kernel.errnos import refused
+from polc.tests.fake_kernel.objects import Link, Objects, Program
+
+TCX_ROOM = 64  # BPF_MPROG_MAX
+ETHERNET = 1
+LOOPBACK = 772
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """One tcx attachment; link: None when it was made without."""
+
+    program: Program
+    link: Link | None
+    owner: str
+
+
+@dataclass(eq=False, slots=True)
+class Tcx:
+    """One tcx hook. The revision falls back to 1 when the hook empties."""
+
+    entries: list[Entry] = field(default_factory=list)
+    revision: int = 1
+
+    def insert(self, entry: Entry, flags: AttachFlag) -> None:
+        if any(one.program is entry.program for one in self.entries):
+            raise refused("tcx attach: the program is on the hook already")
+        if len(self.entries) == TCX_ROOM:
+            raise refused("tcx attach: the hook is full")
+        self.entries.insert(0 if flags & AttachFlag.BEFORE else len(self.entries), entry)
+        self.revision += 1
+
+    def remove(self, entry: Entry) -> None:
+        self.entries.remove(entry)
+        self.revision = self.revision + 1 if self.entries else 1
+
+
+@dataclass(eq=False, slots=True)
+class BpfFilter:
+    program: Program | None
+    kind: str
+    preference: int
+    handle: int
+    protocol: int
+    name: str
+    direct: bool
+    owner: str
+
+
+@dataclass(eq=False, slots=True)
+class Clsact:
+    """filters: in running order: by preference, in one preference the last added first."""
+
+    owner: str
+    filters: dict[TcHook, list[BpfFilter]] = field(default_factory=lambda: {hook: [] for hook in TcHook})
+
+
+@dataclass(eq=False, slots=True)
+class Device:
+    index: int
+    name: str
+    hardware: int = ETHERNET
+    kind: str = "veth"
+    up: bool = True
+    alive: bool = True
+    clsact: Clsact | None = None
+    tcx: dict[TcHook, Tcx] = field(default_factory=lambda: {hook: Tcx() for hook in TcHook})
+
+    def everything(self, hook: TcHook) -> list[tuple[Program | None, str]]:
+        """(program, owner) in running order; all tcx programs come before all clsact filters."""
+        filters = self.clsact.filters[hook] if self.clsact else []
+        return [
+            *((one.program, one.owner) for one in self.tcx[hook].entries),
+            *((one.program, one.owner) for one in filters),
+        ]
+
+
+class Namespace:
+    """One network namespace. Indices are never used again."""
+
+    def __init__(self, cookie: int) -> None:
+        self.cookie = cookie
+        self.devices: dict[int, Device] = {}
+        self._last = 1
+        self.devices[1] = Device(1, "lo", LOOPBACK, "")
+
+    def add(self, name: str) -> Device:
+        self._last += 1
+        device = Device(self._last, name)
+        self.devices[device.index] = device
+        return device
+
+    def adopt(self, device: Device) -> None:
+        self._last += 1
+        device.index = self._last
+        self.devices[device.index] = device
+
+    def named(self, name: str) -> Device:
+        return next(one for one in self.devices.values() if one.name == name)
+
+
+class Touched(AssertionError):
+    """polc changed something that is not polc's."""
+
+
+def mine(owner: str, actor: str, what: str) -> None:
+    """A stranger may change anything; polc only what polc made."""
+    if actor == "polc" and owner != "polc":
+        raise Touched(f"polc changed {what}, which {owner} made")
+
+
+def delete_clsact(objects: Objects, device: Device, actor: str) -> None:
+    if device.clsact is None:
+        raise refused("qdisc del: there is no clsact")
+    mine(device.clsact.owner, actor, "the clsact")
+    for hook in TcHook:
+        for one in device.clsact.filters[hook]:
+            mine(one.owner, actor, f"the filter {one.name}")
+    filters = [one for hook in TcHook for one in device.clsact.filters[hook]]
+    device.clsact = None
+    for one in filters:
+        if one.program is not None:
+            objects.drop(one.program)
+
+
+def drop_tcx(objects: Objects, device: Device) -> None:
+    """What the end of a device does to its tcx hooks: links stay, of no device; plain attachments go."""
+    for hook in TcHook:
+        entries, device.tcx[hook].entries = device.tcx[hook].entries, []
+        device.tcx[hook].revision = 1
+        for one in entries:
+            if one.link is not None:
+                one.link.device = None
+            else:
+                objects.drop(one.program)

@@ -1,0 +1,120 @@
+"""A process on the fake kernel: its descriptors, its door calls by number, and what befalls them.
+
+`plan` maps the number of a door call (counted from 1 since `plan_for`) to what happens before it: an errno,
+an interrupted dump, another actor's work, or the end of the process. A dead process changes nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from polc.runtime.bpf import Fd
+from polc.tests.fake_kernel.errnos import Refused, refused
+from polc.tests.fake_kernel.objects import Thing
+
+if TYPE_CHECKING:
+    from polc.tests.fake_kernel.machine import FakeKernel
+
+Event = Callable[["Process", str], None]
+
+
+class Dead(BaseException):
+    """The process was killed: nothing of it runs any more."""
+
+
+def die(process: Process, what: str) -> None:
+    """An event: SIGKILL instead of the call."""
+    process.end()
+    raise Dead(what)
+
+
+def fail(number: int) -> Event:
+    """An event: the call is refused with that errno and does nothing."""
+
+    def event(_: Process, what: str) -> None:
+        raise Refused(number, f"injected instead of {what}")
+
+    return event
+
+
+class Process:
+    """actor: "polc", or a stranger's name; it owns what the process makes."""
+
+    def __init__(self, kernel: FakeKernel, actor: str = "polc") -> None:
+        self.kernel = kernel
+        self.actor = actor
+        self.alive = True
+        self.calls = 0
+        self.trace: list[str] = []
+        self._plan: Mapping[int, Event] = {}
+        self._fds: dict[int, Thing] = {}
+        self._last = 2
+
+    def plan_for(self, plan: Mapping[int, Event]) -> None:
+        """Starts counting door calls anew."""
+        self.calls = 0
+        self.trace.clear()
+        self._plan = plan
+
+    def enter(self, what: str) -> None:
+        """Before each door call; raises Refused and Dead as planned."""
+        if not self.alive:
+            raise Dead(what)
+        self.calls += 1
+        self.trace.append(what)
+        event = self._plan.get(self.calls)
+        if event is not None:
+            event(self, what)
+
+    def changed(self) -> None:
+        """After each change of kernel state: somebody may watch every moment."""
+        self.kernel.watcher()
+
+    def open(self, thing: Thing) -> Fd:
+        self.kernel.objects.hold(thing, user=True)
+        self._last += 1
+        self._fds[self._last] = thing
+        return FakeFd(self, self._last)
+
+    def thing(self, fd: Fd) -> Thing:
+        return self.by_number(fd.number)
+
+    def by_number(self, number: int) -> Thing:
+        found = self._fds.get(number)
+        if found is None:
+            raise refused("any: the descriptor is closed")
+        return found
+
+    def close(self, number: int) -> None:
+        thing = self._fds.pop(number, None)
+        if thing is not None:
+            self.kernel.objects.drop(thing, user=True)
+            self.kernel.watcher()
+
+    def open_descriptors(self) -> tuple[str, ...]:
+        return tuple(f"{type(one).__name__} {one.id}" for one in self._fds.values())
+
+    def end(self) -> None:
+        """Exit or SIGKILL: the kernel closes what is open."""
+        self.alive = False
+        for number in list(self._fds):
+            self.close(number)
+
+
+class FakeFd(Fd):
+    """A descriptor in a fake process."""
+
+    __slots__ = ("_process",)
+
+    def __init__(self, process: Process, number: int) -> None:
+        super().__init__(number)
+        self._process = process
+
+    def dup(self) -> Fd:
+        return self._process.open(self._process.thing(self))
+
+    def close(self) -> None:
+        number, self._number = self._number, -1
+        if number >= 0:
+            self._process.close(number)
