@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ...grammar.documents import read_documents, shorten
@@ -58,19 +58,27 @@ def parse(sources: Sequence[Source], diagnostics: Diagnostics) -> tuple[Resource
 
 
 def _parse_source(source: Source, diagnostics: Diagnostics) -> list[Resource]:
+    resources: list[Resource] = []
+    read_each(source, diagnostics, lambda place, root: resources.extend(_read_resource(place, root)))
+    return resources
+
+
+def read_each(source: Source, diagnostics: Diagnostics, read: Callable[[Place, Node], None]) -> None:
+    """Gives `read` the root of every document that is not empty; faults of the YAML go to `diagnostics`.
+
+    Stops when the source has more findings than anyone reads.
+    """
     text = _printable(source, diagnostics)
     place = Place(source.path, text, diagnostics)
-    resources: list[Resource] = []
     try:
         for document in read_documents(text):
             for fault in document.faults:
                 _report(place, fault)
             if document.root is not None and not _nothing(document.root):
-                resources.extend(_read_resource(place, document.root))
+                read(place, document.root)
     except TooManyError:
         message = f"{source.path} has more than {MAX_FINDINGS} findings: the rest of it was not checked"
         diagnostics.error(codes.GIVEN_UP, message, None)
-    return resources
 
 
 def _printable(source: Source, diagnostics: Diagnostics) -> str:
