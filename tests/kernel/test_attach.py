@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+from dataclasses import replace
+
 import pytest
 from polc.pair.layout import Direction
 from polc.runtime import hooks
 from polc.runtime.attach import AttachReport, attach
+from polc.runtime.bpf import AttachType, BpfError, Command, HookState
 from polc.runtime.errors import CannotError
 from polc.runtime.hooks import Mechanism, Mode, TcHook
 from polc.runtime.kernel import Kernel
 from polc.runtime.policy import Policy
 from polc.runtime.readback import read
 from polc.runtime.standing import State
-from polc.tests.kernel.scene import Scene, allowing, denying, moved_text
+from polc.tests.kernel.scene import Recorder, Scene, allowing, denying, moved_text
 
 pytestmark = pytest.mark.kernel
 
@@ -183,5 +187,26 @@ def test_the_other_mechanism_takes_over_with_the_same_policy_and_state(scene: Sc
         found = report.status.hooks[scene.hook(direction)].programs
         assert [(one.role, one.mechanism) for one in found] == [("gate", other)]
     assert not scene.attach(allowing(), mechanism=other).changed
+    scene.detach()
+    assert scene.left_over(before) == ()
+
+
+class WithoutTcx(Recorder):
+    """A kernel before 6.6: every call that names a tcx hook answers EINVAL."""
+
+    def prog_query(self, ifindex: int, hook: AttachType) -> HookState:
+        raise BpfError(errno.EINVAL, Command.PROG_QUERY, f"{hook.name} of ifindex {ifindex}")
+
+
+def test_without_tcx_auto_takes_clsact_and_asking_for_tcx_is_refused(clsact: Scene) -> None:
+    scene = replace(clsact, door=WithoutTcx())
+    before = scene.snapshot()
+    with pytest.raises(CannotError, match="no tcx hooks") as caught:
+        scene.attach(allowing(), mechanism=Mechanism.TCX)
+    assert "--hook clsact" in caught.value.hint
+    assert scene.left_over(before) == ()
+    report = scene.attach(allowing(), mechanism=None)
+    programs = [one for hook in report.status.hooks for one in hook.programs]
+    assert [one.mechanism for one in programs] == [Mechanism.CLSACT] * 2
     scene.detach()
     assert scene.left_over(before) == ()

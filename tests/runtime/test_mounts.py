@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from polc.runtime import bpffs, netns
 from polc.runtime.errors import CannotError
 from polc.runtime.mounts import Mount, parse_mountinfo
