@@ -7,7 +7,7 @@ from typing import Final
 
 from ...grammar.nodes import Mapping, Node, Scalar
 from .. import codes
-from ..resources import HostEndpoint, WorkloadEndpoint
+from ..resources import EndpointPort, HostEndpoint, WorkloadEndpoint
 from .addresses import Address, read_address, read_single_net, read_strict_net
 from .fields import (
     Place,
@@ -74,8 +74,7 @@ def read_host_endpoint(place: Place, document: Mapping) -> HostEndpoint | None:
         profile = read_name(place, item, "a profile", SUBDOMAIN_RULE)
         if profile is not None and profile != ALLOW_ALL_PROFILE:
             unsupported(place, item, f"the profile `{profile}` of a HostEndpoint")
-    for item in _items(place, values, "ports"):
-        _check_port(place, item, _HOST_PORT)
+    ports = _ports(place, values, _HOST_PORT)
     if metadata is None:
         return None
     return HostEndpoint(
@@ -84,6 +83,7 @@ def read_host_endpoint(place: Place, document: Mapping) -> HostEndpoint | None:
         node=name,
         interface_name=interface,
         expected_ips=tuple(addresses),
+        ports=ports,
     )
 
 
@@ -108,8 +108,7 @@ def read_workload_endpoint(place: Place, document: Mapping) -> WorkloadEndpoint 
     _text(place, values.get("containerID"), "a containerID", _CONTAINER, "letters, digits and inner `-`")
     _text(place, values.get("mac"), "a MAC address", _MAC, "six bytes such as `ee:ee:ee:ee:ee:ee`")
     _check_gateways(place, values)
-    for item in _items(place, values, "ports"):
-        _check_port(place, item, _WORKLOAD_PORT)
+    ports = _ports(place, values, _WORKLOAD_PORT)
     networks = _items(place, values, "ipNetworks")
     addresses = [read_single_net(place, item, "an item of `ipNetworks`") for item in networks]
     names = _items(place, values, "profiles")
@@ -133,6 +132,7 @@ def read_workload_endpoint(place: Place, document: Mapping) -> WorkloadEndpoint 
         addresses=tuple(address for address in addresses if address is not None),
         profiles=tuple(profile for profile in profiles if profile is not None),
         profiles_at=place.span(values["profiles"]) if "profiles" in values else None,
+        ports=ports,
     )
 
 
@@ -177,31 +177,42 @@ def _check_gateways(place: Place, values: dict[str, Node]) -> None:
             place.error(codes.VERSION_MISMATCH, f"`{field}` is an IPv{version} address, not {address}", node)
 
 
-def _check_port(place: Place, node: Node, shape: Shape) -> None:
-    """A named port: checked, and without effect, since rules cannot name it yet."""
+def _ports(place: Place, values: dict[str, Node], shape: Shape) -> tuple[EndpointPort, ...]:
+    """The ports that have a name."""
+    found = (_read_port(place, item, shape) for item in _items(place, values, "ports"))
+    return tuple(port for port in found if port is not None)
+
+
+def _read_port(place: Place, node: Node, shape: Shape) -> EndpointPort | None:
+    """A port; None when it has no name, or is wrong."""
     values = read_mapping(place, node, shape)
     if values is None:
-        return
+        return None
     host_port = 0
     if "hostPort" in values:
         host_port = read_integer(place, values["hostPort"], "a host port", 0, 65535) or 0
     if "hostIP" in values and not is_empty(values["hostIP"]):
         _check_host_address(place, values["hostIP"])
+    port, name = None, None
     if "port" in values:
-        read_integer(place, values["port"], "a port", 1, 65535)
+        port = read_integer(place, values["port"], "a port", 1, 65535)
     else:
         missing(place, node, f"{shape.what} has no `port`")
     if "name" in values and not is_empty(values["name"]):
-        read_name(place, values["name"], "the name of a port", _PORT_NAME)
+        name = read_name(place, values["name"], "the name of a port", _PORT_NAME)
     elif not host_port:
         missing(place, node, f"{shape.what} has no `name`")
     if "protocol" not in values:
         missing(place, node, f"{shape.what} has no `protocol`")
-        return
+        return None
     protocol = read_protocol(place, values["protocol"], "a protocol")
     if protocol is not None and protocol.number not in PORT_PROTOCOLS:
         message = f"{shape.what} has protocol TCP, UDP or SCTP"
         place.error(codes.PORT_PROTOCOL, message, values["protocol"])
+        return None
+    if protocol is None or port is None or name is None:
+        return None
+    return EndpointPort(at=place.span(node), name=name, protocol=protocol.number, port=port)
 
 
 def _check_host_address(place: Place, node: Node) -> None:

@@ -8,6 +8,7 @@ from ...grammar.nodes import Mapping, Node
 from ...pair.layout import Direction
 from .. import codes
 from ..resources import Policy, SelectorField
+from .entities import check_services
 from .expressions import read_selector
 from .fields import (
     Place,
@@ -80,6 +81,8 @@ def _read_policy(place: Place, document: Mapping, kind: str) -> Policy | None:
     namespace_selector = read_selector(place, values.get("namespaceSelector"), "a namespaceSelector")
     ingress = read_rules(place, values.get("ingress"), "ingress", MAX_RULES)
     egress = read_rules(place, values.get("egress"), "egress", MAX_RULES)
+    check_services(place, ingress, "ingress", namespaced=namespaced)
+    check_services(place, egress, "egress", namespaced=namespaced)
     types = _read_types(place, values)
     _read_hints(place, values.get("performanceHints"))
     _warn(place, values, types, selector, namespace_selector)

@@ -8,8 +8,8 @@ from typing import Final
 from ...grammar.documents import shorten
 from ...grammar.nodes import Node, Scalar
 from .. import codes
-from ..resources import PortRange, Protocol
-from .fields import Place, kind_of, leading_zero, unsupported, wrong_type
+from ..resources import NamedPort, PortRange, Protocol
+from .fields import Place, kind_of, leading_zero, wrong_type
 from .near import listed, near_miss
 
 PROTOCOLS: Final = {"TCP": 6, "UDP": 17, "ICMP": 1, "ICMPv6": 58, "SCTP": 132, "UDPLite": 136}
@@ -19,7 +19,7 @@ _DIGITS = re.compile(r"[0-9]+")
 _RANGE = re.compile(r"([0-9]+):([0-9]+)")
 _DASHED = re.compile(r"([0-9]+)\s*(?:-|–|\.\.|,|: | :)\s*([0-9]+)")
 _SERVICE = re.compile(r"(?=.*[a-z])[a-z0-9](?:-?[a-z0-9])*")
-_EXPECTED: Final = "a port from 1 to 65535, or a range such as `8000:8999`"
+_EXPECTED: Final = "a port from 1 to 65535, a range such as `8000:8999`, or a name such as `https`"
 
 
 def read_protocol(place: Place, node: Node, what: str) -> Protocol | None:
@@ -42,8 +42,8 @@ def read_protocol(place: Place, node: Node, what: str) -> Protocol | None:
     return None
 
 
-def read_port(place: Place, node: Node, what: str) -> PortRange | None:
-    """A port or an inclusive range, as number or text; named ports are not supported yet."""
+def read_port(place: Place, node: Node, what: str) -> PortRange | NamedPort | None:
+    """A port or an inclusive range, as number or text, or the name of a port."""
     if not isinstance(node, Scalar) or node.null:
         wrong_type(place, node, f"{what} is a port, not {kind_of(node)}", _EXPECTED)
         return None
@@ -51,8 +51,7 @@ def read_port(place: Place, node: Node, what: str) -> PortRange | None:
     bounds = _RANGE.fullmatch(text)
     if bounds is None and not _DIGITS.fullmatch(text):
         if len(text) <= 15 and _SERVICE.fullmatch(text):
-            unsupported(place, node, f"the named port `{text}`")
-            return None
+            return NamedPort(at=place.span(node), name=text)
         dashed = _DASHED.fullmatch(text)
         hint = f"did you mean `{dashed[1]}:{dashed[2]}`?" if dashed else ""
         message = f"{what} cannot be `{shorten(text)}`"

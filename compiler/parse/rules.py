@@ -9,9 +9,8 @@ from typing import Final, TypeVar
 from ...grammar.nodes import Node
 from .. import codes
 from ..ir.nodes import Action
-from ..resources import Entity, Icmp, Net, PortRange, Protocol, Rule
-from .addresses import read_strict_net
-from .expressions import read_selector
+from ..resources import Entity, Icmp, NamedPort, PortRange, Protocol, Rule
+from .entities import IN_ENTITY, read_entity
 from .fields import (
     Place,
     Shape,
@@ -21,16 +20,12 @@ from .fields import (
     read_integer,
     read_list,
     read_mapping,
-    read_set,
     read_word,
     wrong_type,
 )
 from .metadata import read_annotations
 from .near import listed
-from .ports import PORT_PROTOCOLS, read_port, read_protocol
-
-MAX_NETS: Final = 256
-MAX_PORTS: Final = 50
+from .ports import PORT_PROTOCOLS, read_protocol
 
 ACTIONS: Final = {
     "Allow": Action.ALLOW,
@@ -39,23 +34,12 @@ ACTIONS: Final = {
     "Pass": Action.PASS,
 }
 
-_IN_ENTITY: Final = "nets notNets ports notPorts selector notSelector namespaceSelector"
-
 RULE = Shape.of(
     "a rule",
     "action ipVersion protocol notProtocol icmp notICMP source destination metadata",
     {"http": Unsupported(is_empty)},
-    elsewhere={
-        name: f"`{name}` belongs under `source` or `destination`"
-        for name in f"{_IN_ENTITY} serviceAccounts services".split()
-    }
+    elsewhere={name: f"`{name}` belongs under `source` or `destination`" for name in IN_ENTITY.split()}
     | {"from": "Calico's rules have `source`", "to": "Calico's rules have `destination`"},
-)
-ENTITY = Shape.of(
-    "a rule's source or destination",
-    _IN_ENTITY,
-    {"services": Unsupported(is_empty), "serviceAccounts": Unsupported(is_empty)},
-    elsewhere={"protocol": "`protocol` belongs to the rule, beside `source` and `destination`"},
 )
 ICMP = Shape.of("an ICMP match", "type code")
 RULE_METADATA = Shape.of("the metadata of a rule", "annotations")
@@ -90,8 +74,8 @@ def read_rule(place: Place, node: Node) -> Rule | None:
     given.not_protocol = _read(values, "notProtocol", lambda value: read_protocol(place, value, "a protocol"))
     given.icmp = _read(values, "icmp", lambda value: _read_icmp(place, value))
     given.not_icmp = _read(values, "notICMP", lambda value: _read_icmp(place, value))
-    source = _read_entity(place, values.get("source"), node)
-    destination = _read_entity(place, values.get("destination"), node)
+    source = read_entity(place, values.get("source"), node, "source")
+    destination = read_entity(place, values.get("destination"), node, "destination")
     annotations = _read_rule_metadata(place, values["metadata"]) if "metadata" in values else {}
     _check_protocol(given)
     _check_ports(given, source, destination)
@@ -144,41 +128,6 @@ def _read_rule_metadata(place: Place, node: Node) -> dict[str, str]:
     return read_annotations(place, values["annotations"]) if "annotations" in values else {}
 
 
-def _read_entity(place: Place, node: Node | None, rule: Node) -> Entity:
-    if node is None:
-        return Entity(at=place.span(rule))
-    values = read_mapping(place, node, ENTITY) or {}
-
-    def nets(name: str) -> tuple[Net, ...]:
-        if name not in values:
-            return ()
-        items = read_set(place, values[name], f"`{name}`", MAX_NETS)
-        return _kept(read_strict_net(place, item, f"an item of `{name}`") for item in items)
-
-    def ports(name: str) -> tuple[PortRange, ...]:
-        if name not in values:
-            return ()
-        items = read_list(place, values[name], f"`{name}`", MAX_PORTS)
-        return _kept(read_port(place, item, f"an item of `{name}`") for item in items)
-
-    return Entity(
-        at=place.span(node),
-        nets=nets("nets"),
-        not_nets=nets("notNets"),
-        ports=ports("ports"),
-        not_ports=ports("notPorts"),
-        selector=read_selector(place, values.get("selector"), "a selector"),
-        not_selector=read_selector(place, values.get("notSelector"), "a notSelector", scope="free"),
-        namespace_selector=read_selector(
-            place, values.get("namespaceSelector"), "a namespaceSelector", scope="namespaces"
-        ),
-    )
-
-
-def _kept(items: object) -> tuple[_T, ...]:
-    return tuple(item for item in items if item is not None)  # type: ignore[attr-defined]
-
-
 def _check_protocol(given: _Given) -> None:
     """ICMP needs its protocol, and a protocol of one family needs that family."""
     place, values, protocol = given.place, given.values, given.protocol
@@ -195,8 +144,14 @@ def _check_protocol(given: _Given) -> None:
 
 
 def _check_ports(given: _Given, source: Entity, destination: Entity) -> None:
-    """Numeric ports need TCP, UDP or SCTP; `notProtocol` does not satisfy that."""
-    ports = [port for entity in (source, destination) for port in entity.ports + entity.not_ports]
+    """Ports need TCP, UDP or SCTP, except that names alone need no protocol; `notProtocol` does not satisfy
+    that."""
+    entities = (source, destination)
+    ports: list[PortRange | NamedPort] = [
+        port for entity in entities for port in entity.ports + entity.not_ports
+    ]
+    if "protocol" in given.values:
+        ports += [port for entity in entities for port in entity.named_ports + entity.not_named_ports]
     if not ports or ("protocol" in given.values and given.protocol is None):
         return
     first = min(ports, key=lambda port: (port.at.line, port.at.column))
