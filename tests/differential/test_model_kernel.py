@@ -13,7 +13,8 @@ import pytest
 from polc.compiler.backend import CompiledPair
 from polc.compiler.model import Model, Outcome
 from polc.compiler.source import CompileError
-from polc.judge.kernel import KernelEngine, Run, runnable
+from polc.judge.kernel import KernelEngine, runnable
+from polc.judge.outcome import Run
 from polc.pair.layout import Config
 from polc.pair.object import ObjectPair, read_pair
 from polc.pair.packet import Reason

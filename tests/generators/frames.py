@@ -24,14 +24,17 @@ def checksum(data: bytes) -> int:
 
 
 def transport(packet: Packet, flags: int = SYN, identifier: int = 1, body: bytes = b"polc-test") -> bytes:
-    """The part behind the IP header (RFC 9293, 768, 9260, 792, 4443); `body` alone for other protocols."""
+    """What stands behind the IP header (RFC 9293, 768, 9260, 792, 4443); `body` for other protocols.
+
+    Protocol 1 in IPv6 and 58 in IPv4 look like ICMP here, and are not.
+    """
     if packet.protocol == 6:
         return pack(">HHIIBBHHH", packet.sport, packet.dport, 1, 0, 5 << 4, flags, 64240, 0, 0) + body
     if packet.protocol == 17:
         return pack(">HHHH", packet.sport, packet.dport, 8 + len(body), 0) + body
     if packet.protocol == 132:
         return pack(">HHII", packet.sport, packet.dport, 1, 0) + body
-    if packet.is_icmp:
+    if packet.protocol in (1, 58):
         return pack(">BBHHH", packet.icmp_type, packet.icmp_code, 0, identifier, 1) + body
     return body.ljust(8, b"\0")
 

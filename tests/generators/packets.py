@@ -49,7 +49,10 @@ class Aim:
             return _sane(
                 packet._replace(icmp_type=moved, icmp_code=(packet.icmp_code + rng.choice([-1, 1])) % 256)
             )
-        return self.any(10 - packet.family)
+        other = self.any(10 - packet.family)
+        if rng.random() < 0.5:
+            return other
+        return _sane(packet._replace(family=other.family, source=other.source, destination=other.destination))
 
     def any(self, version: int | None = None) -> Packet:
         """A packet between two addresses that may be of interest, of any protocol."""
@@ -164,11 +167,14 @@ def _meet(one: Net, other: Net) -> Net | None:
 
 
 def _sane(packet: Packet) -> Packet:
-    """The packet as a frame could carry it: ports and ICMP fields only where its protocol has them."""
+    """The packet as a frame could carry it: ports and ICMP fields only where its protocol has them.
+
+    Protocol 1 in IPv6 and 58 in IPv4 keep type and code: bytes that a judge must not take for ICMP.
+    """
     protocol = packet.protocol
     if packet.family == 6 and protocol in NOT_PROTOCOLS_V6:
         protocol = 61
     fields = packet._replace(protocol=protocol)
     if protocol not in WITH_PORTS:
         fields = fields._replace(sport=0, dport=0)
-    return fields if fields.is_icmp else fields._replace(icmp_type=0, icmp_code=0)
+    return fields if protocol in (1, 58) else fields._replace(icmp_type=0, icmp_code=0)
