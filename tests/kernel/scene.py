@@ -191,14 +191,14 @@ class Scene:
     def snapshot(self) -> Snapshot:
         return self.run(lambda kernel: snapshot(kernel, self.root))
 
-    def left_over(self, before: Snapshot) -> tuple[str, ...]:
+    def left_over(self, before: Snapshot, patience: float = _PATIENCE) -> tuple[str, ...]:
         """What differs from `before`, once the kernel had a moment to free what nothing holds any more.
 
         Of programs, maps and links only those made through this scene's doors count: other processes of the
         machine come and go, and what a process leaves behind can only live on by a pin, a hook or a filter.
         What was dying already when `before` was taken may be gone.
         """
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + patience
         while True:
             now = _restricted(self.snapshot(), self.made)
             then = replace(
