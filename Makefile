@@ -5,7 +5,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 STAMP := .venv/.polc-setup
 
-.PHONY: help setup demo test lint format types imports unit kernel golden golden-update bench wheel clean
+.PHONY: help setup demo test lint format types imports unit kernel golden golden-update docs-update bench wheel clean
 
 help:  ## list every entry
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
