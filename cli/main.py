@@ -17,6 +17,7 @@ COMMANDS: Final = (
     "check",
     "explain",
     "replay",
+    "test",
     "inspect",
     "attach",
     "status",

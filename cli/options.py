@@ -35,6 +35,15 @@ class DirectionWord(StrEnum):
     EGRESS = "egress"
 
 
+class EngineChoice(StrEnum):
+    """Who judges; the names are those of judge/engines.py, which takes the compiler to load."""
+
+    MODEL = "model"
+    NATIVE = "native"
+    KERNEL = "kernel"
+    ALL = "all"
+
+
 class Emit(StrEnum):
     IR = "ir"
     PLAN = "plan"

@@ -5,12 +5,12 @@ The model decides; this follows it rule by rule and asks the model about each cr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ..compiler.ir.nodes import Action, Policy, Rule, Tier
+from ..compiler.ir.nodes import Action, Judge, Policy, Rule, Tier
 from ..compiler.model import Packet
 from ..compiler.model.walk import Walk
 from ..compiler.resolve import Resolved, World
@@ -52,6 +52,20 @@ class WalkedTier(Shape):
     policies: tuple[WalkedPolicy, ...]
     result: Literal["decided", "passed", "default"]
     default: Literal["deny", "pass"]
+
+
+def matching(walk: Walk, judge: Judge, packet: Packet) -> Iterator[Rule]:
+    """Every rule that matches on the packet's way, Log and Pass rules too, the deciding one last."""
+    for tier in judge.tiers:
+        action = Action.PASS if tier.default is Action.PASS else Action.DENY
+        for rule in (rule for policy in tier.policies for rule in policy.rules):
+            if walk.matches(rule, packet):
+                yield rule
+                if rule.action is not Action.LOG:
+                    action = rule.action
+                    break
+        if action is not Action.PASS:
+            return
 
 
 class Walker:

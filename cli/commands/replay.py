@@ -14,7 +14,7 @@ from ...pair.layout import Direction
 from ...pair.object import require_endpoint
 from ..diagnostics import clean
 from ..judging import only_endpoint, read, whom
-from ..options import Format, Labels, Namespace, OneEndpoint, OutputFormat
+from ..options import EngineChoice, Format, Labels, Namespace, OneEndpoint, OutputFormat
 from ..outcome import Code, fail, say
 from ..pairs import is_pair, load_pair, refuse_single_object
 from ..table import columns
@@ -35,13 +35,6 @@ class Towards(StrEnum):
     AUTO = "auto"
 
 
-class Choice(StrEnum):
-    KERNEL = "kernel"
-    NATIVE = "native"
-    MODEL = "model"
-    ALL = "all"
-
-
 def run(
     files: Annotated[
         list[str],
@@ -59,7 +52,7 @@ def run(
         ),
     ] = Towards.AUTO,
     engine: Annotated[
-        Choice | None,
+        EngineChoice | None,
         typer.Option("--engine", help="Who judges (default: native; kernel for a PAIR); all compares them."),
     ] = None,
     endpoint: OneEndpoint = None,
@@ -115,7 +108,7 @@ def text(item: Replayed) -> str:
 
 
 def _judges(
-    files: list[str], engine: Choice | None, chosen: Whom | None
+    files: list[str], engine: EngineChoice | None, chosen: Whom | None
 ) -> tuple[Panel, Deciders, tuple[Address, ...]]:
     """The engines, what their rule indices stand for, and the endpoint's addresses."""
     from ...judge.deciders import resolved_deciders
@@ -127,20 +120,20 @@ def _judges(
         refuse_single_object(target)
     policies = read(files)
     judged = policies.judged(chosen or only_endpoint(policies))
-    wanted = engine or Choice.NATIVE
-    names = tuple(EngineName) if wanted is Choice.ALL else (EngineName(wanted.value),)
+    wanted = engine or EngineChoice.NATIVE
+    names = tuple(EngineName) if wanted is EngineChoice.ALL else (EngineName(wanted.value),)
     return Panel.of(judged, names), resolved_deciders(judged.resolved), policies.addresses(judged.whom)
 
 
 def _pair_judges(
-    target: str, engine: Choice | None, chosen: Whom | None
+    target: str, engine: EngineChoice | None, chosen: Whom | None
 ) -> tuple[Panel, Deciders, tuple[Address, ...]]:
     from ipaddress import ip_address
 
     from ...judge.deciders import pair_deciders
     from ...judge.engines import EngineName, Panel, engine_of_pair
 
-    if engine not in (None, Choice.KERNEL):
+    if engine not in (None, EngineChoice.KERNEL):
         fail(
             Code.USAGE,
             f"a finished pair can be judged by the kernel only, not by {engine}",
