@@ -79,10 +79,10 @@ def attach(
     change = decide(standing, wish, lambda: bool(has_tcx(kernel.bpf)))
     _refuse_missing_tcx(kernel.bpf, change)
     place = kernel.host.require_bpffs(request.bpffs, request.mount and not request.dry_run)
-    pins = Pins(kernel.bpf, place, kernel.host.cookie(), link.index)
+    pins = Pins(kernel.bpf, place, place.directory(kernel.host.cookie(), link.index))
     try:
         wrong = _wrong_pins(pins, standing, change)
-        plan = (*change.lines(), *(f"set pin {name} right" for name in wrong))
+        plan = (*change.lines(), *wrong)
         notes = change.notes
         if plan and not request.dry_run:
             notes += install(Site(kernel, link, pins, known), standing, change, pair, wish.config)
@@ -144,10 +144,12 @@ def _refuse_missing_tcx(bpf: Bpf, change: Change) -> None:
 
 
 def _wrong_pins(pins: Pins, standing: Standing, change: Change) -> tuple[str, ...]:
-    """Pins to set right on an interface whose gates and maps stay as they are."""
+    """What is to be done to the pins of an interface whose gates and maps stay as they are."""
     if change.core is None or change.missing or change.surplus:
         return ()
-    return pins.wrong(wanted_pins(standing))
+    wrong = [f"set pin {name} right" for name in pins.wrong(wanted_pins(standing))]
+    earlier = [f"remove the pins under {one.directory.name}" for one in pins.twins(change.core.slots)]
+    return (*wrong, *earlier)
 
 
 def _stacked(place: bpffs.Bpffs) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -63,13 +63,10 @@ class Bpffs:
             self.writes.append(f"rmdir {path}")
             path.rmdir()
 
-    def directories(self) -> Iterator[tuple[int, int, Path]]:
-        """polc's pin directories as (netns cookie, ifindex, path), sorted by name."""
+    def directories(self) -> tuple[Path, ...]:
+        """polc's pin directories, by name."""
         base = self.root / _OWN
-        for path in sorted(base.iterdir()) if base.is_dir() else ():
-            cookie, _, ifindex = path.name.partition("-")
-            if cookie.isdecimal() and ifindex.isdecimal():
-                yield int(cookie), int(ifindex), path
+        return tuple(sorted(base.iterdir())) if base.is_dir() else ()
 
     def stacked(self) -> int:
         """How many further bpf filesystems are mounted on the same place, each hiding the pins below it."""

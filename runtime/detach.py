@@ -16,7 +16,7 @@ from .gate import Gates
 from .grace import Grace
 from .kernel import Kernel
 from .netlink import Link
-from .pins import NAMES, Pins
+from .pins import Pins
 from .readback import Core, Reading, read
 from .word import Word
 
@@ -55,7 +55,8 @@ def detach(kernel: Kernel, interface: str, root: Path, gates: Gates | None = Non
         removed = [*_disarm(kernel, reading.cores.values()), *_remove_gates(kernel, link, reading)]
         notes: tuple[str, ...] = (f"no bpf filesystem at {root}: pins, if any, stay where they are",)
         if place is not None:
-            removed += _remove_pins(Pins(kernel.bpf, place, kernel.host.cookie(), link.index))
+            directory = place.directory(kernel.host.cookie(), link.index)
+            removed += _remove_pins(Pins(kernel.bpf, place, directory), reading)
             notes = ()
     except OSError as error:
         raise NotInForce(
@@ -91,7 +92,6 @@ def _remove_gates(kernel: Kernel, link: Link, reading: Reading) -> list[str]:
     return done
 
 
-def _remove_pins(pins: Pins) -> list[str]:
-    done = [f"pin {pins.directory.name}/{name}" for name in NAMES if pins.drop(name)]
-    pins.prune()
-    return done
+def _remove_pins(pins: Pins, reading: Reading) -> list[str]:
+    twins = [twin for core in reading.cores.values() for twin in pins.twins(core.slots)]
+    return [f"pin {one.directory.name}/{name}" for one in (pins, *twins) for name in one.clear()]

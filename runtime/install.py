@@ -266,6 +266,8 @@ class _Work:
         for name in pins.wrong(wanted):
             if name not in wanted:
                 pins.drop(name)
+        for twin in pins.twins(self._core.slots_id):
+            twin.clear()
 
 
 def wanted_pins(standing: Standing) -> dict[str, Target]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from .bpf import Bpf, Fd, Object
@@ -38,12 +39,12 @@ class Target:
 
 
 class Pins:
-    """The pin directory of one interface."""
+    """The pin directory of one interface (`Bpffs.directory` names it)."""
 
-    def __init__(self, bpf: Bpf, bpffs: Bpffs, cookie: int, ifindex: int) -> None:
+    def __init__(self, bpf: Bpf, bpffs: Bpffs, directory: Path) -> None:
         self._bpf = bpf
         self._bpffs = bpffs
-        self.directory = bpffs.directory(cookie, ifindex)
+        self.directory = directory
 
     def wrong(self, wanted: Mapping[str, Target]) -> tuple[str, ...]:
         """Names whose pin is missing, leads elsewhere, or should not be there. Reads only."""
@@ -74,9 +75,21 @@ class Pins:
         """Removes one pin; false when there was none."""
         return self._bpffs.remove(self.directory / name)
 
-    def prune(self) -> None:
-        """Removes the directory, and polc's own above it, when nothing is left in them."""
+    def clear(self) -> list[str]:
+        """Removes every pin, and the directories when nothing is left in them. Returns the names removed."""
+        done = [name for name in NAMES if self.drop(name)]
         self._bpffs.prune(self.directory)
+        return done
+
+    def twins(self, slots: int) -> tuple[Pins, ...]:
+        """Other directories whose slot map is the one with id `slots`: where the interface was before it was
+        moved to another network namespace, which gives a tcx gate a new ifindex and keeps it."""
+        others = (Pins(self._bpf, self._bpffs, path) for path in self._bpffs.directories())
+        return tuple(
+            one
+            for one in others
+            if one.directory != self.directory and one._is_right(SLOTS, Target(Object.MAP, slots))
+        )
 
     def _make_directory(self, undo: Rollback) -> None:
         if not self.directory.is_dir():
