@@ -1,7 +1,7 @@
 """The three engines behind one interface: a frame at a time in, its verdict and its flow's state out.
 
 Time is whole milliseconds since the start, and each engine gets it in the form that makes comparisons with
-time-outs (whole seconds) exact: model and native always, the kernel to a jiffy.
+time-outs (whole seconds) exact: model and native always, the kernel to a fiftieth of a second.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .kernel import KernelEngine, runnable
 from .outcome import FlowEntry, Run
 
 CONFIG: Final = Config(generation=1)
+_SLACK: Final = 0.02  # seconds; several jiffies
 
 
 class EngineName(StrEnum):
@@ -110,7 +111,8 @@ class _Clock(NamedTuple):
 
 
 class _KernelEngine:
-    """Time passes for one flow at a time, when a packet is about to look at it."""
+    """Time passes for one flow at a time, when a packet is about to look at it; a little less of it than it
+    should, so that a silence of just a time-out's length is not over while the packet is on its way."""
 
     def __init__(self, pair: ObjectPair) -> None:
         self._engine = KernelEngine(Bpf(), pair, CONFIG)
@@ -137,7 +139,7 @@ class _KernelEngine:
         last = self._seen.get(key)
         if last is None:
             return None
-        missing = (now - last.capture) / 1000 - (time.monotonic() - last.machine)
+        missing = (now - last.capture) / 1000 - _SLACK - (time.monotonic() - last.machine)
         moved = self._engine.age_flow(key, missing)
         self._seen[key] = _Clock(last.capture, last.machine - moved)
         return self._engine.flow(key)

@@ -136,7 +136,7 @@ def _examples() -> list[Example]:
     given = {file: {key: text} for file, key, text in labels}
     found = []
     for path in sorted(folder.rglob("*")):
-        if path.suffix in (".yaml", ".yml", ".json") and path.name != "inventory.yaml":
+        if path.suffix in (".yaml", ".yml", ".json") and path.name not in ("inventory.yaml", "cases.yaml"):
             files = {path, path.parent / "inventory.yaml"} if path.parent != folder else {path}
             texts = {file.name: file.read_text() for file in sorted(files)}
             found.append(Example(path.name, texts, given.get(path.name, {})))
