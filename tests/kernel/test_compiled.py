@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from socket import AF_INET, SOCK_DGRAM, socket
+from threading import Event
 
 import pytest
 from polc.pair.layout import Direction
 from polc.runtime import netns
 from polc.runtime.standing import State
-from polc.tests.kernel.policies import BOTH, CLOSED, CONTRARY, INGRESS_ONLY, OPEN, compiled
+from polc.tests.kernel.policies import BOTH, CLOSED, CONTRARY, INGRESS_ONLY, OPEN, RULE, compiled
 from polc.tests.kernel.scene import NODE, WORKLOAD, Scene
 
 pytestmark = pytest.mark.kernel
@@ -91,3 +93,37 @@ def test_keep_established_lets_an_old_flow_go_on_after_a_swap(scene: Scene) -> N
         assert arrives(workload, node)
         assert arrives(node, workload)
         assert not scene.passes(Direction.INGRESS, OPEN + 10)
+
+
+def new_flows(scene: Scene, stop: Event) -> tuple[int, int]:
+    """(packets sent, packets received): each from a socket of its own, towards the workload, until `stop`."""
+    sent = received = 0
+    with netns.run(scene.veth.workload, lambda: socket(AF_INET, SOCK_DGRAM)) as listening:
+        listening.bind((WORKLOAD, OPEN))
+        listening.settimeout(1)
+        while not stop.is_set():
+            with netns.run(scene.veth.namespace, lambda: socket(AF_INET, SOCK_DGRAM)) as sending:
+                sending.sendto(b"new", (WORKLOAD, OPEN))
+            sent += 1
+            try:
+                received += listening.recv(16) == b"new"
+            except TimeoutError:
+                continue
+    return sent, received
+
+
+def test_s33_a_swap_drops_no_new_flow_that_both_policies_allow(scene: Scene) -> None:
+    other = BOTH + RULE % ("Allow", CLOSED)
+    stop = Event()
+    scene.attach(compiled(BOTH))
+    with ThreadPoolExecutor(1) as pool:
+        counts = pool.submit(new_flows, scene, stop)
+        try:
+            for turn in range(30):
+                scene.attach(compiled((other, BOTH)[turn % 2]))
+        finally:
+            stop.set()
+    sent, received = counts.result()
+    assert scene.status().generation == 31
+    assert sent > 100
+    assert received == sent
