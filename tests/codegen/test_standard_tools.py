@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from polc.compiler.pipeline import CompiledPair, compile_endpoint, load_sources
+from polc.compiler.backend import CompiledPair
+from polc.compiler.pipeline import compile_endpoint, load_sources
 from polc.compiler.source import Source
 from polc.pair.layout import Direction, program_symbol
 

@@ -6,7 +6,8 @@ import time
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
-from polc.compiler.pipeline import CompiledPair, compile_endpoint, load_sources
+from polc.compiler.backend import CompiledPair
+from polc.compiler.pipeline import compile_endpoint, load_sources
 from polc.compiler.plan.plan import RULE_LIMIT
 from polc.compiler.source import CompileError, Source
 from polc.judge.kernel import KernelEngine
