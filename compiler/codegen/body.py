@@ -72,6 +72,11 @@ class Body:
         """The same value through an empty asm, so LLVM knows nothing of it (verifier traps, notes §7)."""
         return self.let(f'call i64 asm sideeffect "", "=r,0"(i64 {value})')
 
+    def bounded(self, value: Value, mask: int) -> str:
+        """value & mask, as an instruction that LLVM cannot prove away: Linux 6.1 forgets what it knows of a
+        register after or, xor, mul and shifts by a register that holds no constant (6.12 does not)."""
+        return self.op("and", self.opaque(value), mask)
+
     # --- memory -------------------------------------------------------------------------------------
 
     def slot(self, name: str, type: str = "i64") -> Slot:

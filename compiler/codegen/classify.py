@@ -6,7 +6,10 @@ branches, so its rounds are one path; row offsets are checked once against the t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ...pair.layout import EventKind
+from ...pair.packet import Reason
 from ..ir.nodes import Action
 from ..plan.plan import (
     LANDING_LIMIT,
@@ -15,6 +18,8 @@ from ..plan.plan import (
     WORD_BITS,
     Field,
     FieldKind,
+    JudgePlan,
+    StagedPlan,
     TierPlan,
 )
 from ..plan.tables import DE_BRUIJN
@@ -26,21 +31,63 @@ from .events import emit
 Rows = list[Slot]  # pointers to the row of each field that applies
 
 
+@dataclass(frozen=True, slots=True)
+class _Outlet:
+    """Where a walk leads: the variable of the deciding rule, and the labels of the two verdicts."""
+
+    rule: Slot
+    allowed: str
+    denied: str
+
+
 def classify(code: Code) -> None:
     b = code.body
     b.label("judge")
     rows = _rows(code)
-    for number, tier in enumerate(code.plan.tiers):
+    if code.plan.staged is None:
+        _walk(code, code.plan, rows, "t", _Outlet(code.rule, "allowed", "denied"))
+        return
+    _walk(code, code.plan, rows, "t", _Outlet(code.rule, "really_allowed", "really_denied"))
+    _compare(code, code.plan.staged, rows)
+
+
+def _walk(code: Code, walk: JudgePlan | StagedPlan, rows: Rows, prefix: str, outlet: _Outlet) -> None:
+    b = code.body
+    for number, tier in enumerate(walk.tiers):
         with b.at(code.locations.get(tier.default_index)):
-            _tier(code, tier, rows, f"t{number}")
-    with b.at(code.locations.get(code.plan.end_index)):
-        _conclude(code, code.plan.end, code.plan.end_index)
+            _tier(code, tier, rows, f"{prefix}{number}", outlet)
+    with b.at(code.locations.get(walk.end_index)):
+        _conclude(code, walk.end, walk.end_index, outlet)
 
 
-def _conclude(code: Code, action: Action, index: int) -> None:
-    code.body.set(code.rule, index)
+def _compare(code: Code, staged: StagedPlan, rows: Rows) -> None:
+    """From `really_allowed` and `really_denied`, by way of what is staged, to `allowed` and `denied`; an
+    event tells when the two differ."""
+    b = code.body
+    really, would, rule = b.slot("really"), b.slot("would"), b.slot("staged_rule")
+    for label, slot, value, after in (
+        ("really_allowed", really, 1, "staged"),
+        ("really_denied", really, 0, "staged"),
+        ("would_allow", would, 1, "compare"),
+        ("would_deny", would, 0, "compare"),
+    ):
+        b.label(label)
+        b.set(slot, value)
+        b.go(after)
+    b.label("staged")
+    _walk(code, staged, rows, "s", _Outlet(rule, "would_allow", "would_deny"))
+    b.label("compare")
+    b.leave_if(b.test("eq", b.get(really), b.get(would)), "compared")
+    reason = b.choose(b.test("ne", b.get(would), 0), int(Reason.NONE), int(Reason.POLICY))
+    emit(code, EventKind.STAGED, b.get(rule), reason, 0, "compared")
+    b.label("compared")
+    b.branch(b.test("ne", b.get(really), 0), "allowed", "denied")
+
+
+def _conclude(code: Code, action: Action, index: int, outlet: _Outlet) -> None:
+    code.body.set(outlet.rule, index)
     _keep_apart(code, index)
-    code.body.go("allowed" if action is Action.ALLOW else "denied")
+    code.body.go(outlet.allowed if action is Action.ALLOW else outlet.denied)
 
 
 def _keep_apart(code: Code, index: int) -> None:
@@ -59,7 +106,7 @@ def _rows(code: Code) -> Rows:
     assert protocol is not None
     index = b.op("or", b.op("shl", b.get(code.six), 8), b.get(code.protocol))
     rows = [_row_slot(code, "row_protocol")]
-    _set_row(code, rows[0], protocol, b.op("and", index, 0x1FF))
+    _set_row(code, rows[0], protocol, b.bounded(index, 0x1FF))
     sides = (
         ("src", FieldKind.SOURCE4, FieldKind.SOURCE6, cx.KEY_REMOTE if code.ingress else cx.KEY_LOCAL),
         (
@@ -153,9 +200,10 @@ def _search(code: Code, row: Slot, field: Field, *key: Value) -> None:
     left = b.op("sub", b.get(round_), 1)
     b.set(round_, left)
     so_far = b.get(index)
-    candidate = b.op("or", so_far, b.op("shl", 1, left))
+    # add, not or: the bits are disjoint, and Linux 6.1 keeps an addition's bounds only
+    candidate = b.op("add", so_far, b.op("shl", 1, left))
     reached = _reached(code, field, b.address(keys, b.op("mul", candidate, field.key_bytes)), key)
-    b.set(index, b.op("or", so_far, b.op("shl", reached, left)))
+    b.set(index, b.op("add", so_far, b.op("shl", reached, left)))
     out = b.name("found")
     b.branch(b.test("eq", left, 0), out, name)
     b.label(out)
@@ -187,7 +235,7 @@ def _borrow(code: Code, left: Value, right: Value, carried: Value) -> str:
 # --- tiers ------------------------------------------------------------------------------------------
 
 
-def _tier(code: Code, tier: TierPlan, rows: Rows, name: str) -> None:
+def _tier(code: Code, tier: TierPlan, rows: Rows, name: str, outlet: _Outlet) -> None:
     """Finds the tier's first matching rule, marks the Log rules before it, and decides or goes on."""
     b = code.body
     next_tier = f"{name}_next"
@@ -210,14 +258,14 @@ def _tier(code: Code, tier: TierPlan, rows: Rows, name: str) -> None:
         b.set(position, b.op("or", base, lowest_bit(code, b.get(bits))))
         if tier.logs:
             _log(code, tier, rows, b.get(position), f"{name}_hit")
-        _land(code, tier, b.get(position), next_tier, name)
+        _land(code, tier, b.get(position), next_tier, name, outlet)
     else:
         b.go(f"{name}_none")
     b.label(f"{name}_none")
     if tier.logs:
         _log(code, tier, rows, max(1, tier.words * WORD_BITS), f"{name}_none")
     if tier.default is Action.DENY:
-        _conclude(code, Action.DENY, tier.default_index)
+        _conclude(code, Action.DENY, tier.default_index, outlet)
     else:
         b.go(next_tier)
     b.label(next_tier)
@@ -239,11 +287,11 @@ def lowest_bit(code: Code, word: Value) -> str:
     return code.table(code.plan.fixed.first_bit, b.op("lshr", b.op("mul", single, DE_BRUIJN), 58), "i8", 1)
 
 
-def _land(code: Code, tier: TierPlan, position: Value, next_tier: str, name: str) -> None:
+def _land(code: Code, tier: TierPlan, position: Value, next_tier: str, name: str, outlet: _Outlet) -> None:
     """From a bit position to its rule's verdict. Few rules: an instruction a rule, at the rule's YAML line;
     many: an entry of the verdict table."""
     b = code.body
-    outcome = {Action.ALLOW: "allowed", Action.DENY: "denied", Action.PASS: next_tier}
+    outcome = {Action.ALLOW: outlet.allowed, Action.DENY: outlet.denied, Action.PASS: next_tier}
     if len(tier.rules) <= LANDING_LIMIT:
         cases = {bit: f"{name}_rule{bit}" for bit in range(len(tier.rules))}
         b.switch(position, "corrupt", cases)
@@ -251,14 +299,14 @@ def _land(code: Code, tier: TierPlan, position: Value, next_tier: str, name: str
             b.label(cases[bit])
             with b.at(code.locations.get(index)):
                 # volatile: LLVM gives a line record to a store, to a constant's move it does not
-                b.do(f"store volatile i64 {index}, ptr {code.rule.name}, align 8")
+                b.do(f"store volatile i64 {index}, ptr {outlet.rule.name}, align 8")
                 _keep_apart(code, index)
                 b.go(outcome[action])
         return
     bounded = b.op("and", position, (1 << (tier.words * WORD_BITS - 1).bit_length()) - 1)
     b.leave_if(b.test("uge", bounded, tier.words * WORD_BITS), "corrupt")
     entry = _entry(code, tier.verdicts, bounded, "i32", 4)
-    b.set(code.rule, b.op("and", entry, (1 << VERDICT_SHIFT) - 1))
+    b.set(outlet.rule, b.op("and", entry, (1 << VERDICT_SHIFT) - 1))
     cases = {VERDICT_CODES[action]: label for action, label in outcome.items()}
     b.switch(b.op("lshr", entry, VERDICT_SHIFT), "corrupt", cases)
 

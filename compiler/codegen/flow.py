@@ -34,7 +34,7 @@ def live_entry(code: Code, key: Slot, absent: str) -> tuple[str, str]:
     entry = code.call(Helper.MAP_LOOKUP, ("ptr", code.map(MAP_FLOWS)), ("ptr", key.name))
     b.leave_if(b.test("eq", entry, "null", "ptr"), absent)
     state = b.op("and", b.load("i8", entry, ENTRY_STATE), 7)
-    row = b.op("or", b.op("shl", b.op("and", b.get(code.kind), 3), 3), state)
+    row = b.bounded(b.op("or", b.op("shl", b.op("and", b.get(code.kind), 3), 3), state), 0x1F)
     timeout = b.op("and", code.table(code.plan.fixed.timeouts, row, "i8", 1), 7)
     given = b.load("i32", b.address(code.config, b.op("shl", timeout, 2)), CONFIG_TIMEOUTS, align=4)
     default = code.table(code.plan.fixed.timeout_defaults, timeout, "i32", 4)
@@ -91,7 +91,7 @@ def _transition(code: Code, state: str, who: str) -> str:
     index = b.op("or", index, b.op("and", state, 7))
     index = b.op("or", b.op("shl", index, 1), b.op("and", who, 1))
     index = b.op("or", b.op("shl", index, 3), b.op("and", b.get(code.event), 7))
-    return code.table(code.plan.fixed.transitions, index, "i8", 1)
+    return code.table(code.plan.fixed.transitions, b.bounded(index, 0x1FF), "i8", 1)
 
 
 def _accept(code: Code) -> None:
@@ -235,7 +235,7 @@ def _inner_flow(code: Code) -> None:
     b.label("inner_icmp")
     b.set(code.kind, int(flow.ProtocolClass.QUERY))
     family = b.op("shl", b.get(code.six), 8)
-    index = b.op("and", b.op("or", family, b.op("lshr", first, 8)), 0x1FF)
+    index = b.bounded(b.op("or", family, b.op("lshr", first, 8)), 0x1FF)
     sort = b.op("and", code.table(code.plan.fixed.icmp, index, "i16", 2), 0xFF)
     b.leave_if(b.test("ne", sort, int(IcmpKind.QUERY)), unrelated)
     b.store("i16", identifier, code.inner_key.name, cx.KEY_LOCAL_PORT, align=2)

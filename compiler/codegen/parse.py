@@ -151,7 +151,7 @@ def _extensions(code: Code) -> None:
     later = b.let(f"and i1 {is_fragment}, {b.test('ne', place, 0)}")
     b.leave_if(later, code.dropping(Reason.FRAGMENT))
     b.set(code.protocol, following)
-    step = b.op("mul", length, b.op("and", unit, 15))
+    step = b.bounded(b.op("mul", length, b.op("and", unit, 15)), 0xFFF)
     b.set(code.offset, b.op("add", offset, b.op("add", step, 8)))
     b.go("extension")
 
@@ -226,7 +226,7 @@ def _icmp(code: Code) -> None:
     b.set(code.shown_dport, subtype)
     b.set(code.judged_dport, b.op("or", b.op("shl", type_, 8), subtype))
     index = b.op("or", b.op("shl", b.get(code.six), 8), type_)
-    entry = code.table(code.plan.fixed.icmp, b.op("and", index, 0x1FF), "i16", 2)
+    entry = code.table(code.plan.fixed.icmp, b.bounded(index, 0x1FF), "i16", 2)
     cases = {
         int(IcmpKind.QUERY): "query",
         int(IcmpKind.REPLY): "reply",
