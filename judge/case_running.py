@@ -75,7 +75,8 @@ def prepare(policies: Policies, cases: Sequence[Case], diagnostics: Diagnostics)
             near, far = addresses(policies, case.source, case.destination, case.packet.version)
         except EndsError as error:
             hint = "give an end as a mapping of `endpoint` or `labels` and `address`"
-            diagnostics.error(codes.ADDRESSES, str(error), case.destination_at, hint=hint)
+            at = case.source_at if error.side is case.source else case.destination_at
+            diagnostics.error(codes.ADDRESSES, str(error), at, hint=hint)
             continue
         found.append(Prepared(case, _wanted(case, near, far)))
     return tuple(found)
@@ -208,7 +209,7 @@ def _packet(first: Wanted, step: Send) -> Wanted:
 
 def _failure(expected: Expected, verdict: VerdictWord, decisions: Sequence[Decision]) -> str:
     """Why the step is not as expected, `` when it is."""
-    decided = ", ".join(_decided(one) for one in decisions)
+    decided = ", ".join(_decided(one) for one in decisions if verdict in ("allow", one.verdict))
     if verdict != expected.verdict:
         return f"expected {expected.verdict}, but {decided}"
     missing = [rule for rule in expected.rules if not any(matches(rule, one) for one in decisions)]

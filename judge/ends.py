@@ -10,7 +10,14 @@ from .packets import Address
 
 
 class EndsError(ValueError):
-    """The ends do not make a packet; the message says why. Never about the files, which are right."""
+    """The ends do not make a packet; the message says why. Never about the files, which are right.
+
+    side: the end that is to blame, None when both are.
+    """
+
+    def __init__(self, message: str, side: Side | None = None) -> None:
+        self.side = side
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,5 +66,5 @@ def _candidates(policies: Policies, side: Side) -> tuple[Address, ...]:
         return (side.address,)
     found = policies.addresses(side.whom) if side.whom is not None else ()
     if not found:
-        raise EndsError(f"{side.text()} has no address: give the one that is meant")
+        raise EndsError(f"{side.text()} has no address: give the one that is meant", side)
     return found
