@@ -36,10 +36,10 @@ imports: setup  ## the arrows between the rooms
 	@$(BIN)/lint-imports --no-logo
 
 unit: setup  ## the tests that need no privilege, two at a time
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not kernel"
+	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=10 -m "not kernel"
 
 kernel: setup  ## the tests on the real kernel, one at a time (skipped, saying why, without root)
-	@$(BIN)/pytest -q -m kernel
+	@$(BIN)/pytest -q --durations=10 -m kernel
 
 golden: setup  ## the golden cases: YAML in; IR, plan, diagnostics and hand-written verdicts out
 	@$(BIN)/pytest -q tests/golden

@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 _FENCE = re.compile(r"^```console(?P<mark> root)?\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+_OPTION = re.compile(r"^  (?:(?:-\w, )?--)?([a-z][a-z-]*)", re.MULTILINE)  # or a command, in the list of all
 # What may differ between two machines or two versions of the code generation, not between two meanings.
 _VOLATILE = (
     (re.compile(r"\b[0-9a-f]{12,64}\b"), "<hex>"),
@@ -60,6 +61,17 @@ def replaced(document: str, outputs: list[str]) -> str:
         return f"```console{match['mark'] or ''}\n" + "\n".join(lines) + "\n```"
 
     return _FENCE.sub(block, document)
+
+
+def agrees(command: Command, output: str) -> bool:
+    """Whether the command printed what the document shows.
+
+    A help text is laid out by a library whose next version may do it otherwise: its options are compared.
+    """
+    shown = "\n".join(command.expected)
+    if command.text.endswith("--help"):
+        return _OPTION.findall(output) == _OPTION.findall(shown)
+    return comparable(output) == comparable(shown)
 
 
 def comparable(text: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from polc.cli.main import COMMANDS
 from polc.tests.docs import documents
 
 DOCUMENTS = ["README.md", *sorted(f"docs/{path.name}" for path in (documents.ROOT / "docs").glob("*.md"))]
@@ -23,8 +25,7 @@ def _check(name: str, folder: Path, *, root: bool, update: bool) -> None:
             path.write_text(documents.replaced(text, outputs))
         return
     for command, output in zip(wanted, outputs, strict=True):
-        expected = documents.comparable("\n".join(command.expected))
-        assert documents.comparable(output) == expected, command.text
+        assert documents.agrees(command, output), f"{command.text}\n{output}"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -41,6 +42,11 @@ def test_commands_on_the_kernel_print_what_the_document_shows(
 ) -> None:
     if "```console root\n" in (documents.ROOT / name).read_text():
         _check(name, tmp_path, root=True, update=golden_update)
+
+
+def test_every_command_has_a_section_in_the_reference() -> None:
+    sections = re.findall(r"^## (\w+)$", (documents.ROOT / "docs/commands.md").read_text(), re.MULTILINE)
+    assert sorted(sections) == sorted(COMMANDS)
 
 
 def test_readme_and_the_command_reference_show_commands() -> None:
