@@ -124,6 +124,20 @@ def read_lenient_net(place: Place, node: Node, what: str) -> Net | None:
     return Net(at=place.span(node), network=_masked(*parsed))
 
 
+def read_block(place: Place, node: Node, what: str) -> Net | None:
+    """A CIDR as Kubernetes takes it: no bare address, host bits are masked off."""
+    scalar = _scalar(place, node, what, _EXPECTED_NET)
+    address = parse_address(scalar.text) if scalar is not None else None
+    if scalar is None:
+        return None
+    if address is not None:
+        hint = f"did you mean `{address}/{address.max_prefixlen}`?"
+        message = f"{what} is a network; `{scalar.text}` is an address"
+        place.error(codes.BARE_ADDRESS, message, node, expected=_EXPECTED_NET, hint=hint)
+        return None
+    return read_lenient_net(place, node, what)
+
+
 def read_address(place: Place, node: Node, what: str) -> Address | None:
     """A single address, without prefix length."""
     expected = "an address such as `10.1.2.3` or `2001:db8::1`"

@@ -23,8 +23,9 @@ from .fields import (
     read_mapping,
     read_text,
 )
-from .kinds import CALICO, CALICO_KINDS, KUBERNETES, KUBERNETES_KINDS, find_reader
+from .kinds import CALICO, CALICO_KINDS, KUBERNETES, TOP_FIELDS, find_reader, is_foreign, known_kinds
 from .near import closest, listed
+from .skipped import Skipped, is_kustomize
 
 FAULT_CODES: Final = {
     FaultKind.SYNTAX: codes.SYNTAX,
@@ -46,20 +47,30 @@ _BAD_CHARACTER = re.compile(
 )
 
 _RESOURCE = Shape.of("a resource", "apiVersion kind metadata spec status")
+_SHAPES: Final = {
+    kind: Shape.of(f"a {kind}", f"apiVersion kind metadata spec status {fields}")
+    for kind, fields in TOP_FIELDS.items()
+}
 _LIST = Shape.of("a List", "apiVersion kind items", ignored="metadata")
 
 
-def parse(sources: Sequence[Source], diagnostics: Diagnostics) -> tuple[Resource, ...]:
+def parse(
+    sources: Sequence[Source], diagnostics: Diagnostics, *, strict: bool = False
+) -> tuple[Resource, ...]:
     """Every resource of the sources that could be read, in order; every fault found goes to `diagnostics`.
 
-    A broken document, or file, does not keep the following ones from being read. Pure: it reads no file.
+    A broken document, or file, does not keep the following ones from being read. Objects of kinds that are
+    nobody's business here are skipped with one note a source; strict: each of them is an error. Pure: it
+    reads no file.
     """
-    return tuple(resource for source in sources for resource in _parse_source(source, diagnostics))
+    return tuple(item for source in sources for item in _parse_source(source, diagnostics, strict))
 
 
-def _parse_source(source: Source, diagnostics: Diagnostics) -> list[Resource]:
+def _parse_source(source: Source, diagnostics: Diagnostics, strict: bool) -> list[Resource]:
     resources: list[Resource] = []
-    read_each(source, diagnostics, lambda place, root: resources.extend(_read_resource(place, root)))
+    skipped = Skipped(strict)
+    read_each(source, diagnostics, lambda place, root: resources.extend(_read_document(place, root, skipped)))
+    skipped.report(diagnostics)
     return resources
 
 
@@ -113,27 +124,43 @@ def _nothing(root: Node) -> bool:
     return isinstance(root, Scalar) and root.null
 
 
-def _read_resource(place: Place, root: Node) -> list[Resource]:
+def _read_document(place: Place, root: Node, skipped: Skipped) -> list[Resource]:
+    if is_kustomize(place.file, root):
+        skipped.add(place, "Kustomization", root)
+        return []
+    return _read_resource(place, root, skipped)
+
+
+def _read_resource(
+    place: Place, root: Node, skipped: Skipped, version: str | None = None, kind: str | None = None
+) -> list[Resource]:
+    """version, kind: what an item of a typed list has when it says nothing itself."""
     if not isinstance(root, Mapping):
         message = f"a document is a mapping with `apiVersion` and `kind`, not {kind_of(root)}"
         place.error(codes.NOT_A_RESOURCE, message, root)
         return []
-    version = _word(place, root, "apiVersion")
-    kind = _word(place, root, "kind")
-    if kind == "List" and version in (None, KUBERNETES):
-        return _read_list(place, root)
+    typed = kind is not None
+    if not typed or "apiVersion" in root.entries:
+        version = _word(place, root, "apiVersion")
+    if not typed or "kind" in root.entries:
+        kind = _word(place, root, "kind")
+    if _is_list(version, kind):
+        return _read_list(place, root, skipped, version, kind)
     if version is None and "apiVersion" not in root.entries:
         hint = f"`{CALICO[0]}` has a {kind}" if kind in CALICO_KINDS else ""
         hint = _misspelt_key(root, "apiVersion") or hint
         missing(place, _first_key(root), "this document has no `apiVersion`", hint)
     if kind is None and "kind" not in root.entries:
-        known = CALICO_KINDS if version in CALICO else KUBERNETES_KINDS if version == KUBERNETES else {}
+        known = known_kinds(version)
         hint = _misspelt_key(root, "kind") or (f"one of {listed(known)}" if known else "")
         missing(place, _first_key(root), "this document has no `kind`", hint)
+    if version is not None and kind is not None and is_foreign(version, kind):
+        skipped.add(place, kind, root)
+        return []
     reader = find_reader(place, root, version, kind)
     if reader is None:
         return []
-    read_mapping(place, root, _RESOURCE)
+    read_mapping(place, root, _SHAPES.get(kind or "", _RESOURCE))
     resource = reader(place, root)
     return [] if resource is None else [resource]
 
@@ -160,8 +187,17 @@ def _word(place: Place, root: Mapping, name: str) -> str | None:
     return read_text(place, entry[1], f"`{name}`")
 
 
-def _read_list(place: Place, root: Mapping) -> list[Resource]:
-    """A Kubernetes List: its items are documents."""
+def _is_list(version: str | None, kind: str | None) -> bool:
+    """A `List` of anything, or a list of a kind that is read (`PodList`)."""
+    if kind is None or not kind.endswith("List"):
+        return False
+    return version in (None, KUBERNETES) if kind == "List" else kind[:-4] in known_kinds(version)
+
+
+def _read_list(
+    place: Place, root: Mapping, skipped: Skipped, version: str | None, kind: str | None
+) -> list[Resource]:
+    """The items are documents; those of a typed list may leave out what the list says."""
     values = read_mapping(place, root, _LIST) or {}
     items = values.get("items")
     if items is None:
@@ -169,4 +205,5 @@ def _read_list(place: Place, root: Mapping) -> list[Resource]:
     if not isinstance(items, Items):
         place.error(codes.WRONG_TYPE, f"the `items` of a List are a list, not {kind_of(items)}", items)
         return []
-    return [resource for item in items.items for resource in _read_resource(place, item)]
+    given = (None, None) if kind is None or kind == "List" else (version, kind[:-4])
+    return [found for item in items.items for found in _read_resource(place, item, skipped, *given)]

@@ -22,17 +22,14 @@ from .fields import (
     read_text,
     unsupported,
 )
-from .metadata import SUBDOMAIN_RULE, NameRule, read_metadata, read_name
-from .ports import PORT_PROTOCOLS, read_protocol
+from .metadata import SUBDOMAIN_RULE, read_metadata, read_name
+from .ports import PORT_NAME_RULE, PORT_PROTOCOLS, read_protocol
 
 ALLOW_ALL_PROFILE: Final = "projectcalico-default-allow"
 
 _INTERFACE = re.compile(r"\*|[a-zA-Z0-9_.-]{1,15}")
 _CONTAINER = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}")
-_PORT_NAME: Final = NameRule(
-    re.compile(r"(?=.*[a-z])[a-z0-9](?:-?[a-z0-9])*"), 15, "lower case letters, digits and `-`, with a letter"
-)
 
 HOST = Shape.of("the spec of a HostEndpoint", "node interfaceName expectedIPs profiles ports")
 WORKLOAD = Shape.of(
@@ -199,7 +196,7 @@ def _read_port(place: Place, node: Node, shape: Shape) -> EndpointPort | None:
     else:
         missing(place, node, f"{shape.what} has no `port`")
     if "name" in values and not is_empty(values["name"]):
-        name = read_name(place, values["name"], "the name of a port", _PORT_NAME)
+        name = read_name(place, values["name"], "the name of a port", PORT_NAME_RULE)
     elif not host_port:
         missing(place, node, f"{shape.what} has no `name`")
     if "protocol" not in values:

@@ -1,26 +1,17 @@
-"""Kubernetes Pod and Namespace: the few fields that matter; the rest is taken as it is (dossier §2.7)."""
+"""Kubernetes' inventory besides pods: what labels and addresses come from; the rest is taken as it is."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from ...grammar.documents import shorten
-from ...grammar.nodes import Mapping, Node, Sequence
-from .. import codes
-from ..resources import Metadata, Namespace, Pod
-from .addresses import Address, read_address, single_address
-from .fields import Place, is_empty, kind_of, read_flag, read_list, read_text, wrong_type
-from .metadata import LABEL_RULE, SUBDOMAIN_RULE, read_metadata, read_name
-from .near import closest
+from ...grammar.nodes import Mapping, Node, Scalar
+from ..resources import Backends, Bystander, Namespace, ServiceAccount, ServiceBackends
+from .addresses import Address, parse_address, read_address
+from .fields import Place, is_empty, kind_of, read_integer, read_list, wrong_type
+from .metadata import LABEL_RULE, SUBDOMAIN_RULE, read_metadata
+from .ports import PORT_PROTOCOLS, PROTOCOLS
 
-POD_IPS: Final = "cni.projectcalico.org/podIPs"
-POD_IP: Final = "cni.projectcalico.org/podIP"
-AWS_POD_IPS: Final = "vpc.amazonaws.com/pod-ips"
-SOURCE_PREFIXES: Final = "cni.projectcalico.org/allowedSourcePrefixes"
-_READ: Final = frozenset(
-    ("hostNetwork", "nodeName", "serviceAccountName", "serviceAccount", "phase", "podIPs", "podIP")
-)
-FINISHED: Final = frozenset(("Failed", "Succeeded", "Completed"))
+SERVICE_NAME: Final = "kubernetes.io/service-name"
 
 
 def read_namespace(place: Place, document: Mapping) -> Namespace | None:
@@ -28,101 +19,93 @@ def read_namespace(place: Place, document: Mapping) -> Namespace | None:
     return None if metadata is None else Namespace(at=metadata.at, metadata=metadata)
 
 
-def read_pod(place: Place, document: Mapping) -> Pod | None:
-    metadata = read_metadata(place, document, "Pod", SUBDOMAIN_RULE, namespaced=True)
-    spec = _section(place, document, "spec")
-    status = _section(place, document, "status")
-    host_network = False
-    if "hostNetwork" in spec:
-        host_network = read_flag(place, spec["hostNetwork"], "hostNetwork") or False
-    node = _name(place, spec, "nodeName")
-    account = _name(place, spec, "serviceAccountName") or _name(place, spec, "serviceAccount") or "default"
+def read_service_account(place: Place, document: Mapping) -> ServiceAccount | None:
+    metadata = read_metadata(place, document, "ServiceAccount", SUBDOMAIN_RULE, namespaced=True)
+    return None if metadata is None else ServiceAccount(at=metadata.at, metadata=metadata)
+
+
+def read_service(place: Place, document: Mapping) -> Bystander | None:
+    metadata = read_metadata(place, document, "Service", LABEL_RULE, namespaced=True)
+    return None if metadata is None else Bystander(at=metadata.at, kind="Service", metadata=metadata)
+
+
+def read_node(place: Place, document: Mapping) -> Bystander | None:
+    metadata = read_metadata(place, document, "Node", SUBDOMAIN_RULE, namespaced=False)
+    return None if metadata is None else Bystander(at=metadata.at, kind="Node", metadata=metadata)
+
+
+def read_endpoint_slice(place: Place, document: Mapping) -> ServiceBackends | None:
+    """Which service it is of says its label (dossier §4.4). Addresses that are none (FQDN) are left out."""
+    metadata = read_metadata(place, document, "EndpointSlice", SUBDOMAIN_RULE, namespaced=True)
+    addresses: list[Address] = []
+    for item in _mappings(place, document, "endpoints"):
+        for node in _items(place, item, "addresses"):
+            address = parse_address(node.text) if isinstance(node, Scalar) else None
+            if address is not None:
+                addresses.append(address)
+    ports = _ports(place, document)
     if metadata is None:
         return None
-    if metadata.annotations.get(SOURCE_PREFIXES, "").strip() not in ("", "[]"):
-        place.error(
-            codes.UNSUPPORTED_FIELD,
-            f"the annotation `{SOURCE_PREFIXES}` is not supported yet",
-            metadata.at,
-            hint="take it out: it is never ignored",
-        )
-    return Pod(
+    return ServiceBackends(
         at=metadata.at,
+        kind="EndpointSlice",
         metadata=metadata,
-        host_network=host_network,
-        node=node,
-        service_account=account,
-        addresses=_addresses(place, document, metadata, status),
+        service=metadata.labels.get(SERVICE_NAME, ""),
+        backends=(Backends(at=metadata.at, addresses=tuple(addresses), ports=ports),),
     )
 
 
-def _section(place: Place, document: Mapping, section: str) -> dict[str, Node]:
-    """The values of `spec` or `status` that are given; a misspelling of a field that counts is reported."""
-    entry = document.entries.get(section)
-    if entry is None or is_empty(entry[1]):
-        return {}
-    if not isinstance(entry[1], Mapping):
-        message = f"the {section} of a Pod is a mapping, not {kind_of(entry[1])}"
-        wrong_type(place, entry[1], message, "`key: value` lines")
-        return {}
-    values: dict[str, Node] = {}
-    for name, (key, value) in entry[1].entries.items():
-        meant = closest(name, _READ, cutoff=0.85)
-        if meant and name not in _READ:
-            message = f"the {section} of a Pod has no field `{shorten(name)}`"
-            place.error(codes.UNKNOWN_KEY, message, key, hint=f"did you mean `{meant}`?")
-        if not is_empty(value):
-            values[name] = value
-    return values
+def read_endpoints(place: Place, document: Mapping) -> ServiceBackends | None:
+    """Its service has its name. Addresses that are not ready count as well, as they do in slices."""
+    metadata = read_metadata(place, document, "Endpoints", SUBDOMAIN_RULE, namespaced=True)
+    backends: list[Backends] = []
+    for subset in _mappings(place, document, "subsets"):
+        addresses: list[Address] = []
+        for name in ("addresses", "notReadyAddresses"):
+            for item in _mappings(place, subset, name):
+                node = item.entries.get("ip")
+                address = read_address(place, node[1], "an address") if node else None
+                if address is not None:
+                    addresses.append(address)
+        ports = _ports(place, subset)
+        backends.append(Backends(at=place.span(subset), addresses=tuple(addresses), ports=ports))
+    if metadata is None:
+        return None
+    return ServiceBackends(
+        at=metadata.at,
+        kind="Endpoints",
+        metadata=metadata,
+        service=metadata.name,
+        backends=tuple(backends),
+    )
 
 
-def _name(place: Place, values: dict[str, Node], field: str) -> str:
-    return (read_name(place, values[field], f"`{field}`", SUBDOMAIN_RULE) or "") if field in values else ""
+def _items(place: Place, holder: Mapping, name: str) -> list[Node]:
+    entry = holder.entries.get(name)
+    return [] if entry is None or is_empty(entry[1]) else read_list(place, entry[1], f"`{name}`")
 
 
-def _addresses(
-    place: Place, document: Mapping, metadata: Metadata, status: dict[str, Node]
-) -> tuple[Address, ...]:
-    """The first source that has any: podIPs, podIP, then the annotations; none for a finished pod."""
-    annotations = metadata.annotations
-    phase = read_text(place, status["phase"], "a phase") if "phase" in status else None
-    if phase in FINISHED or _leaving(document, annotations):
-        return ()
-    if "podIPs" in status:
-        found = [_pod_ip(place, item) for item in read_list(place, status["podIPs"], "`podIPs`")]
-        return tuple(address for address in found if address is not None)
-    if "podIP" in status:
-        address = read_address(place, status["podIP"], "`podIP`")
-        return () if address is None else (address,)
-    for name in (POD_IPS, POD_IP, AWS_POD_IPS):
-        texts = [text.strip() for text in annotations.get(name, "").split(",") if text.strip()]
-        if texts:
-            return _annotated(place, metadata, name, texts)
-    return ()
-
-
-def _leaving(document: Mapping, annotations: object) -> bool:
-    """Being deleted, its address already taken away: the annotation is there and empty."""
-    entry = document.entries.get("metadata")
-    deleting = entry is not None and isinstance(entry[1], Mapping) and "deletionTimestamp" in entry[1].entries
-    return deleting and isinstance(annotations, dict) and annotations.get(POD_IP) == ""
-
-
-def _pod_ip(place: Place, item: Node) -> Address | None:
-    if isinstance(item, Mapping) and "ip" in item.entries:
-        return read_address(place, item.entries["ip"][1], "an item of `podIPs`")
-    what = "a list" if isinstance(item, Sequence) else kind_of(item)
-    wrong_type(place, item, f"an item of `podIPs` is a mapping with `ip`, not {what}", "`- ip: 10.1.2.3`")
-    return None
-
-
-def _annotated(place: Place, metadata: Metadata, name: str, texts: list[str]) -> tuple[Address, ...]:
-    addresses: list[Address] = []
-    for text in texts:
-        address = single_address(text)
-        if address is None:
-            message = f"the annotation `{name}` holds `{shorten(text)}`, which is no single address"
-            place.error(codes.ADDRESS, message, metadata.at, expected="addresses such as `10.1.2.3/32`")
+def _mappings(place: Place, holder: Mapping, name: str) -> list[Mapping]:
+    found: list[Mapping] = []
+    for item in _items(place, holder, name):
+        if isinstance(item, Mapping):
+            found.append(item)
         else:
-            addresses.append(address)
-    return tuple(addresses)
+            what = f"an item of `{name}` is a mapping, not {kind_of(item)}"
+            wrong_type(place, item, what, "`key: value` lines")
+    return found
+
+
+def _ports(place: Place, holder: Mapping) -> tuple[tuple[int, int], ...]:
+    """(protocol, port) of each port that has a number; TCP when it has no protocol."""
+    found: list[tuple[int, int]] = []
+    for item in _mappings(place, holder, "ports"):
+        values = {key: value for key, (_, value) in item.entries.items() if not is_empty(value)}
+        if "port" not in values:
+            continue
+        port = read_integer(place, values["port"], "a port", 0, 65535)
+        protocol = values.get("protocol")
+        number = PROTOCOLS.get(protocol.text, 0) if isinstance(protocol, Scalar) else PROTOCOLS["TCP"]
+        if port and number in PORT_PROTOCOLS:
+            found.append((number, port))
+    return tuple(found)

@@ -59,7 +59,7 @@ def read_metadata(
     if values is None:
         return None
     namespace = _namespace(place, values.get("namespace"), kind, namespaced)
-    labels = _labels(place, values["labels"]) if "labels" in values else {}
+    labels = read_labels(place, values["labels"]) if "labels" in values else {}
     annotations = read_annotations(place, values["annotations"]) if "annotations" in values else {}
     if "name" not in values:
         missing(place, entry[0], f"the metadata of this {kind} has no `name`")
@@ -106,22 +106,25 @@ def _namespace(place: Place, node: Node | None, kind: str, namespaced: bool) -> 
     return read_name(place, node, "a namespace", LABEL_RULE) or "default"
 
 
-def _labels(place: Place, node: Node) -> dict[str, str]:
+def read_labels(place: Place, node: Node) -> dict[str, str]:
+    """Labels: qualified names to values of up to 63 characters."""
     labels: dict[str, str] = {}
     for name, (key, value) in read_text_map(place, node, "labels").items():
         problem = qualified_problem(name)
         if problem:
             place.error(codes.LABEL, f"`{shorten(name)}` is no label name: {problem}", key)
         text = "" if value.null else value.text
-        if len(text) > 63 or (text and not _QUALIFIED.fullmatch(text)):
-            place.error(
-                codes.LABEL,
-                f"`{shorten(text)}` is no label value",
-                value,
-                expected="up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends",
-            )
+        if expected := label_value_problem(text):
+            place.error(codes.LABEL, f"`{shorten(text)}` is no label value", value, expected=expected)
         labels[name] = text
     return labels
+
+
+def label_value_problem(text: str) -> str:
+    """What a label value is, when the text is none; empty when it is one."""
+    if len(text) <= 63 and (not text or _QUALIFIED.fullmatch(text)):
+        return ""
+    return "up to 63 letters, digits, `-`, `_` and `.`, a letter or digit at both ends"
 
 
 def read_annotations(place: Place, node: Node) -> dict[str, str]:

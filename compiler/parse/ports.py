@@ -10,15 +10,18 @@ from ...grammar.nodes import Node, Scalar
 from .. import codes
 from ..resources import NamedPort, PortRange, Protocol
 from .fields import Place, kind_of, leading_zero, wrong_type
+from .metadata import NameRule
 from .near import listed, near_miss
 
 PROTOCOLS: Final = {"TCP": 6, "UDP": 17, "ICMP": 1, "ICMPv6": 58, "SCTP": 132, "UDPLite": 136}
 PORT_PROTOCOLS: Final = frozenset((6, 17, 132))
+PORT_NAME_RULE: Final = NameRule(
+    re.compile(r"(?=.*[a-z])[a-z0-9](?:-?[a-z0-9])*"), 15, "lower case letters, digits and `-`, with a letter"
+)
 
 _DIGITS = re.compile(r"[0-9]+")
 _RANGE = re.compile(r"([0-9]+):([0-9]+)")
 _DASHED = re.compile(r"([0-9]+)\s*(?:-|–|\.\.|,|: | :)\s*([0-9]+)")
-_SERVICE = re.compile(r"(?=.*[a-z])[a-z0-9](?:-?[a-z0-9])*")
 _EXPECTED: Final = "a port from 1 to 65535, a range such as `8000:8999`, or a name such as `https`"
 
 
@@ -50,7 +53,7 @@ def read_port(place: Place, node: Node, what: str) -> PortRange | NamedPort | No
     text = node.text
     bounds = _RANGE.fullmatch(text)
     if bounds is None and not _DIGITS.fullmatch(text):
-        if len(text) <= 15 and _SERVICE.fullmatch(text):
+        if len(text) <= PORT_NAME_RULE.most and PORT_NAME_RULE.pattern.fullmatch(text):
             return NamedPort(at=place.span(node), name=text)
         dashed = _DASHED.fullmatch(text)
         hint = f"did you mean `{dashed[1]}:{dashed[2]}`?" if dashed else ""

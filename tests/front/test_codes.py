@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("grammar", "pair", "compiler", "runtime", "judge", "agent", "cli")
 DOCUMENT = ROOT / "docs" / "errors.md"
-CODE = re.compile(r'"(POLC-[EW]\d{4})"')
-HEADING = re.compile(r"^### (POLC-[EW]\d{4}): \S", re.MULTILINE)
+CODE = re.compile(r'"(POLC-[ENW]\d{4})"')
+HEADING = re.compile(r"^### (POLC-[ENW]\d{4}): \S", re.MULTILINE)
 
 
 def used() -> dict[str, list[str]]:

@@ -195,6 +195,6 @@ def test_every_corpus_file_yields_resources_or_findings() -> None:
         assert resources or len(diagnostics), path
         understood += not diagnostics.failed
         if "not-yaml" in path.parts:
-            assert diagnostics.failed, path
+            assert diagnostics.failed or not resources, path
         assert render(diagnostics, sources) or not len(diagnostics)
     assert understood > 20
