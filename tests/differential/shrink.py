@@ -7,13 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypeVar
 
 from polc.tests.generators.styles import plain_text
 from polc.tests.oracle.rule_reading import Packet
 
 Object = dict[str, Any]
 Objects = list[Object]
+Item = TypeVar("Item")
+
+
+def fewest(items: Sequence[Item], fails: Callable[[list[Item]], bool], most: int = 400) -> list[Item]:
+    """The fewest items, in their order, found within `most` tries for which `fails` is still true.
+
+    Leaves out halves, then quarters, and so on to single items (delta debugging, Zeller 2002).
+    """
+    left, tries, size = list(items), 0, -(-len(items) // 2)
+    while size and tries < most:
+        at, dropped = 0, False
+        while at < len(left) and tries < most:
+            candidate = left[:at] + left[at + size :]
+            tries += 1
+            if fails(candidate):
+                left, dropped = candidate, True
+            else:
+                at += size
+        size = size if dropped and size == 1 else size // 2
+    return left
 
 
 def shrink(objects: Sequence[Object], fails: Callable[[Objects], bool], most: int = 400) -> Objects:
