@@ -48,11 +48,11 @@ def choice(endpoint: str | None, labels: str | None, namespace: str | None) -> C
     )
 
 
-def load(files: Sequence[str]) -> Inventory:
+def load(files: Sequence[str], *, strict: bool = False) -> Inventory:
     """Reads and checks the files; warnings are said at once. CompileError when they are wrong."""
     from ..compiler.pipeline import load as load_inventory
 
-    inventory = load_inventory(files)
+    inventory = load_inventory(files, strict=strict)
     warn(inventory, inventory.warnings)
     return inventory
 

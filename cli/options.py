@@ -106,6 +106,12 @@ Labels = Annotated[
 Namespace = Annotated[
     str | None, typer.Option("--namespace", metavar="NS", help="The namespace of the --labels endpoint.")
 ]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Take no object of a kind that decides nothing: it is an error, not skipped."
+    ),
+]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to print what was found.")]
 Interface = Annotated[str, typer.Option("--iface", metavar="IF", help="The network interface.")]
 Netns = Annotated[

@@ -30,17 +30,22 @@ class Inventory:
     warnings: tuple[Diagnostic, ...]
 
 
-def load(paths: Sequence[str]) -> Inventory:
-    """Reads and parses every file. Raises CompileError with all findings."""
+def load(paths: Sequence[str], *, strict: bool = False) -> Inventory:
+    """Reads and parses every file. Raises CompileError with all findings.
+
+    strict: an object of a kind that is otherwise passed over is an error.
+    """
     diagnostics = Diagnostics()
     sources = read_sources(paths, diagnostics)
-    return load_sources(sources, diagnostics)
+    return load_sources(sources, diagnostics, strict=strict)
 
 
-def load_sources(sources: Sequence[Source], diagnostics: Diagnostics | None = None) -> Inventory:
+def load_sources(
+    sources: Sequence[Source], diagnostics: Diagnostics | None = None, *, strict: bool = False
+) -> Inventory:
     """The same from texts already at hand."""
     found = diagnostics if diagnostics is not None else Diagnostics()
-    resources = parse(sources, found)
+    resources = parse(sources, found, strict=strict)
     world = inventory(resources, found)
     if found.failed:
         raise CompileError(found, sources)
@@ -56,7 +61,7 @@ def endpoints(given: Inventory) -> tuple[EndpointRef, ...]:
     if not refs:
         diagnostics.error(
             NO_ENDPOINT,
-            "the files hold no Pod and no WorkloadEndpoint to compile for",
+            "the files hold no pod, workload or WorkloadEndpoint to compile for",
             None,
             hint="add the inventory's files, or compile for labels: --labels app=web",
         )

@@ -9,16 +9,16 @@ import typer
 
 from ...compiler.source import CompileError, Diagnostic, Diagnostics, Severity, Source
 from ..diagnostics import render, render_json
-from ..options import Files, Format, OutputFormat
+from ..options import Files, Format, OutputFormat, Strict
 from ..outcome import Code, color
 
 
-def run(files: Files, format: OutputFormat = Format.TEXT) -> None:
+def run(files: Files, strict: Strict = False, format: OutputFormat = Format.TEXT) -> None:
     """Report all errors and warnings of the files.
 
     Exit 1 when there is an error.
     """
-    found, sources = findings(files)
+    found, sources = findings(files, strict=strict)
     if format is Format.JSON:
         typer.echo(render_json(found, sources))
     elif found:
@@ -29,14 +29,16 @@ def run(files: Files, format: OutputFormat = Format.TEXT) -> None:
         raise typer.Exit(int(Code.INPUT))
 
 
-def findings(files: Sequence[str]) -> tuple[tuple[Diagnostic, ...], Mapping[str, Source]]:
+def findings(
+    files: Sequence[str], *, strict: bool = False
+) -> tuple[tuple[Diagnostic, ...], Mapping[str, Source]]:
     """Everything that reading the files and resolving each of their endpoints finds, each finding once, and
     the sources to quote from."""
     from ...compiler.pipeline import load
     from ...compiler.resolve import endpoints, resolve_endpoint
 
     try:
-        inventory = load(files)
+        inventory = load(files, strict=strict)
     except CompileError as error:
         return error.diagnostics, error.sources
     found = Diagnostics()

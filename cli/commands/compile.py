@@ -20,6 +20,7 @@ from ..options import (
     Labels,
     Namespace,
     OutputFormat,
+    Strict,
     parse_emit,
 )
 from ..outcome import Code, fail
@@ -71,6 +72,7 @@ def run(
         str | None,
         typer.Option("--emit", metavar="KIND,…", help="Write these too: ir, plan, llvm, asm."),
     ] = None,
+    strict: Strict = False,
     format: OutputFormat = Format.TEXT,
 ) -> None:
     """Compile policies to pairs of BPF objects.
@@ -81,7 +83,7 @@ def run(
     kinds = parse_emit(emit) if emit is not None else ()
     if out.exists() and not out.is_dir():
         fail(Code.INPUT, f"{out} is not a folder")
-    inventory = load(files)
+    inventory = load(files, strict=strict)
     total = max(1, len(refs(inventory, wanted)))
     pairs = [_written(pair, out, kinds) for pair in _progress(compile_each(inventory, wanted, kinds), total)]
     report = CompileReport(pairs=tuple(pairs))
