@@ -10,6 +10,9 @@ from polc.cli.commands.compile import CompileReport
 from polc.cli.commands.doctor import Doctor
 from polc.cli.diagnostics import Report
 from polc.cli.events import EventRecord
+from polc.judge.explaining import Explanation
+from polc.judge.replaying import ReplayLine
+from polc.judge.testing import CasesReport
 from polc.pair.inspection import Inspection
 from polc.runtime.attach import AttachReport
 from polc.runtime.detach import DetachReport
@@ -21,6 +24,9 @@ SCHEMAS = ROOT / "docs" / "schemas"
 SHAPES: dict[str, type[BaseModel]] = {
     "compile": CompileReport,
     "check": Report,
+    "explain": Explanation,
+    "test": CasesReport,
+    "replay": ReplayLine,
     "inspect": Inspection,
     "attach": AttachReport,
     "status": StatusReport,
@@ -43,7 +49,8 @@ def test_the_published_schema_is_that_of_the_shape(command: str, golden_update: 
     assert path.read_text() == text(SHAPES[command])
 
 
-@pytest.mark.parametrize("command", SHAPES)
+# A line of `replay` has exactly the four fields that the design gives it.
+@pytest.mark.parametrize("command", [command for command in SHAPES if command != "replay"])
 def test_every_shape_has_a_version(command: str) -> None:
     assert "version" in SHAPES[command].model_fields
 
