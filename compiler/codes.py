@@ -77,3 +77,11 @@ EMPTY_RULES: Final = "POLC-W0001"
 IGNORED_RULES: Final = "POLC-W0002"
 ONE_FAMILY: Final = "POLC-W0003"
 REWRITTEN_ALL: Final = "POLC-W0004"
+
+# Tiers, profiles, staged policies and policies for hosts
+BUILT_IN_TIER: Final = "POLC-E1001"
+PROFILE_PASS: Final = "POLC-E1002"
+STAGED_DELETE: Final = "POLC-E1003"
+HOST_POLICY: Final = "POLC-E1004"
+TIER_ORDER: Final = "POLC-W1001"
+STAGED_NOTHING: Final = "POLC-W1002"

@@ -116,15 +116,42 @@ class Rule(Node):
 
 
 class Policy(Node):
-    """NetworkPolicy or GlobalNetworkPolicy. at: the name's place. types: after defaulting (QUIRK 1)."""
+    """A policy of any kind. at: the name's place. types: after defaulting (QUIRK 1).
+
+    tier_at: the place of `tier`, None when it is not given. staged: it is judged beside the policy in force,
+    and never enforced. do_not_track, pre_dnat, apply_on_forward: for host endpoints (dossier §2.2).
+    """
 
     kind: str
     metadata: Metadata
     tier: str = "default"
+    tier_at: Span | None = None
     order: float | None = None
     selector: SelectorField | None = None
     namespace_selector: SelectorField | None = None
+    service_account_selector: SelectorField | None = None
+    staged: bool = False
+    do_not_track: bool = False
+    pre_dnat: bool = False
+    apply_on_forward: bool = False
     types: frozenset[Direction]
+    ingress: tuple[Rule, ...] = ()
+    egress: tuple[Rule, ...] = ()
+
+
+class Tier(Node):
+    """order: 1000000 when not given (QUIRK 2). default: DENY or PASS."""
+
+    metadata: Metadata
+    order: float
+    default: Action
+
+
+class Profile(Node):
+    """labels_to_apply: what endpoints of the profile inherit. The rules hold no Pass (QUIRK 13)."""
+
+    metadata: Metadata
+    labels_to_apply: Mapping[str, str] = Field(default_factory=dict)
     ingress: tuple[Rule, ...] = ()
     egress: tuple[Rule, ...] = ()
 
@@ -146,10 +173,14 @@ class EndpointPort(Node):
 
 
 class HostEndpoint(Node):
+    """profiles_at: the place of `profiles`."""
+
     metadata: Metadata
     node: str
     interface_name: str = ""
     expected_ips: tuple[IPv4Address | IPv6Address, ...] = ()
+    profiles: tuple[str, ...] = ()
+    profiles_at: Span | None = None
     ports: tuple[EndpointPort, ...] = ()
 
 
@@ -219,6 +250,8 @@ class Bystander(Node):
 
 Resource = (
     Policy
+    | Tier
+    | Profile
     | NetworkSet
     | HostEndpoint
     | WorkloadEndpoint

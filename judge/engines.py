@@ -71,7 +71,7 @@ class _ModelEngine:
         seconds = now // 1000 + now % 1000 / 1024
         outcome = self._model.step_packet(direction, packet, seconds)
         allowed = outcome.verdict is Verdict.ALLOW
-        return Run(allowed, outcome.rule, outcome.reason, outcome.direction, outcome.logs, ())
+        return Run(allowed, outcome.rule, outcome.reason, outcome.direction, outcome.logs, (), outcome.staged)
 
     def remembered(self, key: bytes) -> Remembered | None:
         entry = self._model.flows.get(key)
@@ -235,7 +235,8 @@ class Panel:
 
 
 def _view(run: Run) -> tuple[object, ...]:
-    return run.allowed, run.reason, run.logs, None if run.allowed else (run.rule, run.direction)
+    decided = None if run.allowed else (run.rule, run.direction)
+    return run.allowed, run.reason, run.logs, run.staged, decided
 
 
 def _full(run: Run) -> tuple[object, ...]:

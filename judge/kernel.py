@@ -26,7 +26,7 @@ from ..runtime.loader import LoadedPair, create_maps, load_pair
 from ..runtime.probe import jiffies_hz
 from ..runtime.ring import Ring
 from ..runtime.word import Word, create_word
-from .outcome import FlowEntry, Run, logged
+from .outcome import FlowEntry, Run, logged, staged_rule
 
 # The kernel test-runs no packet that is empty behind its Ethernet header and, lately, none that is shorter
 # than its IP header (net/bpf/test_run.c, bpf_prog_test_run_skb).
@@ -96,16 +96,17 @@ class KernelEngine:
             raise ValueError(f"the kernel cannot test-run a frame of {len(frame)} bytes")
         answer = self._runners[direction].run(frame[:FRAME_MOST]).retval
         events = tuple(self._ring.events())
+        logs, staged = self._logs(events), staged_rule(events)
         if answer == layout.TC_NEXT:
-            return Run(True, None, Reason.NONE, direction, self._logs(events), events)
+            return Run(True, None, Reason.NONE, direction, logs, events, staged)
         if answer != layout.TC_DROP:
             raise ObjectFault(f"the {direction.word} program answered {answer}, which is no verdict")
         for event in events:
             if event.kind == EventKind.DENY:
                 rule = None if event.rule == layout.NO_RULE else event.rule
                 judged = Direction(event.direction)
-                return Run(False, rule, Reason(event.reason), judged, self._logs(events), events)
-        return Run(False, None, Reason.NONE, direction, self._logs(events), events)
+                return Run(False, rule, Reason(event.reason), judged, logs, events, staged)
+        return Run(False, None, Reason.NONE, direction, logs, events, staged)
 
     def run_all(self, frames: Iterable[tuple[Direction, bytes]]) -> Iterator[Run]:
         """In order, state kept between them."""

@@ -17,7 +17,7 @@ from ..pair import layout
 from ..pair.layout import Config, Direction, Event, EventKind
 from ..pair.packet import ETH_IPV4, ETH_IPV6, Reason
 from ..pair.provenance import ProvenanceTable
-from .outcome import FlowEntry, Run, logged
+from .outcome import FlowEntry, Run, logged, staged_rule
 
 _DEFAULTS: Final = Config(generation=1)
 _HZ: Final = 1000
@@ -153,17 +153,17 @@ class NativeEngine:
     def _outcome(
         self, direction: Direction, answer: int, rule: int, owner: Direction, events: tuple[Event, ...]
     ) -> Run:
-        logs = logged(events, self._tables)
+        logs, staged = logged(events, self._tables), staged_rule(events)
         if answer == layout.TC_NEXT:
             if rule == layout.NO_RULE:
-                return Run(True, None, Reason.NONE, direction, logs, events)
-            return Run(True, rule, Reason.NONE, owner, logs, events)
+                return Run(True, None, Reason.NONE, direction, logs, events, staged)
+            return Run(True, rule, Reason.NONE, owner, logs, events, staged)
         for event in events:
             if event.kind == EventKind.DENY:
                 decided = None if event.rule == layout.NO_RULE else event.rule
                 judged = Direction(event.direction)
-                return Run(False, decided, Reason(event.reason), judged, logs, events)
-        return Run(False, None, Reason.NONE, direction, logs, events)
+                return Run(False, decided, Reason(event.reason), judged, logs, events, staged)
+        return Run(False, None, Reason.NONE, direction, logs, events, staged)
 
 
 class Batch:

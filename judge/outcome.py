@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..pair import layout
 from ..pair.flow import State
-from ..pair.layout import Direction, Event
+from ..pair.layout import Direction, Event, EventKind
 from ..pair.packet import Reason
 from ..pair.provenance import ProvenanceTable, logged_rules
 
@@ -37,7 +37,8 @@ class Run:
 
     rule: index into the provenance of `direction`, whose policy judged; None when no rule decided, and from
     the kernel engine for every frame let through (see the flow entry). reason: NONE when let through, and
-    when a slot was empty. logs: rules with action Log that matched, in order.
+    when a slot was empty. logs: rules with action Log that matched, in order. staged: the rule that would
+    decide otherwise were the staged policies in force.
     """
 
     allowed: bool
@@ -46,6 +47,7 @@ class Run:
     direction: Direction
     logs: tuple[int, ...]
     events: tuple[Event, ...]
+    staged: int | None = None
 
 
 def logged(events: Iterable[Event], tables: Mapping[Direction, ProvenanceTable]) -> tuple[int, ...]:
@@ -53,3 +55,8 @@ def logged(events: Iterable[Event], tables: Mapping[Direction, ProvenanceTable])
     return tuple(
         index for event in events for index in logged_rules(event, tables[Direction(event.direction)])
     )
+
+
+def staged_rule(events: Iterable[Event]) -> int | None:
+    """The rule that a STAGED event names: what would decide otherwise."""
+    return next((event.rule for event in events if event.kind == EventKind.STAGED), None)

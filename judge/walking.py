@@ -11,11 +11,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from ..compiler.ir.nodes import Action, Judge, Policy, Rule, Tier
+from ..compiler.ir.text import criterion_text
 from ..compiler.model import Packet
 from ..compiler.model.walk import Walk
 from ..compiler.resolve import Resolved, World
 from ..compiler.resolve.policies import policy_name
 from ..compiler.resources import Policy as PolicyResource
+from ..compiler.resources import Profile
 from ..pair.layout import Direction
 from .deciders import Deciders, resolved_deciders
 from .wording import Wording
@@ -76,7 +78,10 @@ class Walker:
         self._deciders: Deciders = resolved_deciders(resolved)
         self._walk = Walk.of(resolved.program)
         self._wording = Wording(world, resolved.program.sets)
-        self._policies: Mapping[str, PolicyResource] = {policy_name(one): one for one in world.policies}
+        self._policies: Mapping[str, PolicyResource | Profile] = {
+            **{policy_name(one): one for one in world.policies},
+            **{f"Profile/{name}": one for name, one in world.given_profiles.items()},
+        }
 
     def walk(self, direction: Direction, packet: Packet) -> tuple[WalkedTier, ...]:
         """The tiers up to the one that decided; none when no policy selects the endpoint."""
@@ -117,13 +122,20 @@ class Walker:
         decider = self._deciders[direction][rule.index]
         because, result = "", _RESULTS[rule.action]
         if failed is not None:
-            source = self._policies[policy.name]
-            given = (source.ingress if direction is Direction.INGRESS else source.egress)[number]
-            because = self._wording.mismatch(rule, failed, packet, given, source.metadata.namespace)
-            result = "no match"
+            because, result = self._because(direction, policy, number, rule, failed, packet), "no match"
         return WalkedRule(
             rule=decider.rule, at=decider.at, action=rule.action.value, result=result, because=because
         )
+
+    def _because(
+        self, direction: Direction, policy: Policy, number: int, rule: Rule, failed: int, packet: Packet
+    ) -> str:
+        source = self._policies.get(policy.name)
+        # Rules for every host (failsafe ports, what is forwarded) stand in no file.
+        if source is None:
+            return f"not {criterion_text(rule.criteria[failed])}"
+        given = (source.ingress if direction is Direction.INGRESS else source.egress)[number]
+        return self._wording.mismatch(rule, failed, packet, given, source.metadata.namespace)
 
 
 _RESULTS: Mapping[Action, Result] = {

@@ -168,6 +168,7 @@ NO_RULE: Final = 0xFFFFFFFF
 class EventKind(IntEnum):
     DENY = 1
     LOG = 2
+    STAGED = 3  # the verdict would be another were the staged policies in force: NONE allow, POLICY deny
 
 
 class Event(NamedTuple):
@@ -177,7 +178,7 @@ class Event(NamedTuple):
     never reached a rule (then `reason` says why). direction: whose policy judged. ports: host order;
     for ICMP sport = type and dport = code. Addresses: 16 bytes, IPv4 in the first four. A LOG event stands
     for all Log rules of one tier that matched: rule is the tier's first Log rule, logs a bit for each (see
-    provenance.logged_rules); a DENY event has logs 0.
+    provenance.logged_rules); other events have logs 0. A STAGED event names the rule that would decide.
     """
 
     time: int

@@ -26,7 +26,7 @@ from .nodes import (
     Program,
     Rule,
 )
-from .rewrite import rules_of
+from .rewrite import judges_of, rules_of
 from .sets import addresses_used, disjoint, merge
 
 _BITS = {4: 32, 6: 128}
@@ -47,7 +47,10 @@ def check(program: Program, *, dense: bool = True) -> None:
         judge = program.judge(direction)
         if judge.direction is not direction:
             raise IrError(f"{direction.word}: holds the judge of {judge.direction.word}")
-        _check_judge(judge, dense=dense)
+        last = _check_judge(judge, dense=dense)
+        if judge.staged is not None:
+            _check_staged(judge.staged, direction)
+            _check_judge(judge.staged, last, dense=dense)
     _check_sets(program)
 
 
@@ -60,9 +63,16 @@ def _indices(judge: Judge) -> Iterator[int]:
     yield judge.end.index
 
 
-def _check_judge(judge: Judge, *, dense: bool) -> None:
+def _check_staged(judge: Judge, direction: Direction) -> None:
+    if judge.direction is not direction or judge.staged is not None:
+        raise IrError(f"{direction.word}: what is staged is of another direction, or staged twice")
+    if any(rule.action is Action.LOG for rule in rules_of(judge)):
+        raise IrError(f"{direction.word}: what is staged cannot log")
+
+
+def _check_judge(judge: Judge, last: int = -1, *, dense: bool) -> int:
+    """last: the index before its first; the answer is its own last one."""
     word = judge.direction.word
-    last = -1
     for index in _indices(judge):
         if index <= last or (dense and index != last + 1):
             raise IrError(f"{word}: index {index} follows {last}")
@@ -77,6 +87,7 @@ def _check_judge(judge: Judge, *, dense: bool) -> None:
         for policy in tier.policies:
             for rule in policy.rules:
                 _check_rule(f"{word} #{rule.index}", rule)
+    return last
 
 
 def _check_names(word: str, what: str, names: list[str]) -> None:
@@ -161,11 +172,11 @@ def _check_sets(program: Program) -> None:
             raise IrError(f"sets {seen[item.prefixes]} and {item.name} are equal")
         seen[item.prefixes] = item.name
     contents = {item.name: item.prefixes for item in program.sets}
-    for direction in Direction:
-        for rule in rules_of(program.judge(direction)):
+    for judge in judges_of(program):
+        for rule in rules_of(judge):
             for criterion in rule.criteria:
                 if isinstance(criterion, MatchEndpointPort):
-                    _check_disjoint(f"{direction.word} #{rule.index}", criterion, contents)
+                    _check_disjoint(f"{judge.direction.word} #{rule.index}", criterion, contents)
 
 
 def _check_disjoint(

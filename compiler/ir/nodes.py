@@ -155,16 +155,22 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """One direction's decision. No tiers: no policy selects the endpoint in this direction."""
+    """One direction's decision. No tiers: no policy selects the endpoint in this direction.
+
+    staged: the decision as it would be were the staged policies in force, None without any. It is taken for
+    every packet that is judged, told when it differs, and never enforced. Its indices follow those of the
+    judge; it holds no Log rules and no staged judge of its own.
+    """
 
     direction: Direction
     tiers: tuple[Tier, ...]
     end: End
+    staged: Judge | None = None
 
     @property
     def index_count(self) -> int:
-        """How many indices there are: the end has the largest."""
-        return self.end.index + 1
+        """How many indices there are: the last end has the largest."""
+        return (self.staged or self).end.index + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,14 @@ def rules_of(judge: Judge) -> Iterator[Rule]:
             yield from policy.rules
 
 
+def judges_of(program: Program) -> Iterator[Judge]:
+    """Every judge, the staged ones too, in the order of `map_judges`."""
+    for judge in (program.ingress, program.egress):
+        yield judge
+        if judge.staged is not None:
+            yield judge.staged
+
+
 def sets_of(criterion: Criterion) -> Iterator[str]:
     """The sets a criterion names, in the order it names them."""
     if isinstance(criterion, MatchAddress):
@@ -49,5 +57,10 @@ def map_rules(judge: Judge, change: Callable[[Rule], Rule | None]) -> Judge:
 
 
 def map_judges(program: Program, change: Callable[[Judge], Judge]) -> Program:
-    """The program with both judges replaced, ingress first."""
-    return replace(program, ingress=change(program.ingress), egress=change(program.egress))
+    """The program with its judges replaced, ingress first; a staged judge after the one it belongs to."""
+
+    def whole(judge: Judge) -> Judge:
+        changed = change(judge)
+        return changed if judge.staged is None else replace(changed, staged=change(judge.staged))
+
+    return replace(program, ingress=whole(program.ingress), egress=whole(program.egress))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from ...pair.layout import Direction
 from .nodes import AddressSet, Judge, Prefix, Program, Rule
-from .rewrite import map_rules, rename_sets, rules_of, sets_of
+from .rewrite import judges_of, map_judges, map_rules, rename_sets, rules_of, sets_of
 
 _BITS = {4: 32, 6: 128}
 
@@ -53,9 +52,10 @@ def disjoint(sets: Iterable[tuple[Prefix, ...]]) -> bool:
 
 
 def addresses_used(program: Program) -> Iterator[str]:
-    """The set names that criteria use, in walk order, ingress before egress, with repetitions."""
-    for direction in Direction:
-        for rule in rules_of(program.judge(direction)):
+    """The set names that criteria use, in walk order, with repetitions: ingress before egress, and either
+    before what is staged in it."""
+    for judge in judges_of(program):
+        for rule in rules_of(judge):
             for criterion in rule.criteria:
                 yield from sets_of(criterion)
 
@@ -72,11 +72,8 @@ def number_sets(program: Program) -> Program:
     for old in addresses_used(program):
         if old not in renamed:
             renamed[old] = names.setdefault(contents[old], f"${len(names)}")
-    return Program(
-        tuple(AddressSet(name, prefixes) for prefixes, name in names.items()),
-        _rename(program.ingress, renamed),
-        _rename(program.egress, renamed),
-    )
+    sets = tuple(AddressSet(name, prefixes) for prefixes, name in names.items())
+    return replace(map_judges(program, lambda judge: _rename(judge, renamed)), sets=sets)
 
 
 def _rename(judge: Judge, names: dict[str, str]) -> Judge:

@@ -15,6 +15,8 @@
     egress
       end: allow #0
 
+After a direction's end may come `staged`, and then tiers and an end of what is staged there.
+
 The prefixes of a set, and the rules of a policy, are a line each; an index follows its `#`. The text of a
 program is always the same, and `load(dump(p)) == p`. The reader goes line by line instead of through Lark,
 because a set of tens of thousands of prefixes is ordinary and every line has one simple shape.
@@ -23,6 +25,7 @@ because a set of tens of thousands of prefixes is ordinary and every line has on
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from ...pair.layout import Direction
@@ -49,6 +52,7 @@ from .nodes import (
 )
 
 _HEADER = "polc-ir 1"
+_STAGED = "staged"
 
 
 def dump(program: Program) -> str:
@@ -69,13 +73,20 @@ def _dump_lines(program: Program) -> Iterator[str]:
     for direction in Direction:
         judge = program.judge(direction)
         yield direction.word
-        for tier in judge.tiers:
-            yield f"  tier {tier.name}: {tier.default} #{tier.default_index}"
-            for policy in tier.policies:
-                yield f"    policy {policy.name}"
-                for rule in policy.rules:
-                    yield f"      {rule_text(rule)}"
-        yield f"  end: {judge.end.action} #{judge.end.index}"
+        yield from _judge_lines(judge)
+        if judge.staged is not None:
+            yield _STAGED
+            yield from _judge_lines(judge.staged)
+
+
+def _judge_lines(judge: Judge) -> Iterator[str]:
+    for tier in judge.tiers:
+        yield f"  tier {tier.name}: {tier.default} #{tier.default_index}"
+        for policy in tier.policies:
+            yield f"    policy {policy.name}"
+            for rule in policy.rules:
+                yield f"      {rule_text(rule)}"
+    yield f"  end: {judge.end.action} #{judge.end.index}"
 
 
 def rule_text(rule: Rule) -> str:
@@ -183,6 +194,13 @@ class _Reader:
         if self._peek() != direction.word:
             raise self._error(f"expected {direction.word!r}")
         self._at += 1
+        judge = self._decision(direction)
+        if self._peek() != _STAGED:
+            return judge
+        self._at += 1
+        return replace(judge, staged=self._decision(direction))
+
+    def _decision(self, direction: Direction) -> Judge:
         tiers = []
         while self._peek().startswith("tier "):
             tiers.append(self._tier())

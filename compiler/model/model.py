@@ -30,21 +30,23 @@ class Verdict(StrEnum):
 class Judgement:
     """What one direction's policy says. rule: the deciding index, None when no policy was asked.
 
-    logs: indices of the Log rules that matched before it, in order.
+    logs: indices of the Log rules that matched before it, in order. staged: the rule that would decide
+    otherwise were the staged policies in force.
     """
 
     verdict: Verdict
     rule: int | None
     reason: Reason
     logs: tuple[int, ...] = ()
+    staged: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What happened to one frame.
 
-    rule, logs: of the policy of `direction`, which judged the packet; `judged` says whether one did. An
-    established packet that nobody judged has the rule and direction that allowed its flow; rule is None
+    rule, logs, staged: of the policy of `direction`, which judged the packet; `judged` says whether one did.
+    An established packet that nobody judged has the rule and direction that allowed its flow; rule is None
     when neither a rule nor a flow was involved. key, entry: the flow looked up, and its entry afterwards.
     """
 
@@ -54,6 +56,7 @@ class Outcome:
     direction: Direction
     logs: tuple[int, ...] = ()
     judged: bool = False
+    staged: int | None = None
     key: bytes | None = None
     entry: Entry | None = None
 
@@ -108,8 +111,8 @@ class Model:
             return Judgement(Verdict.ALLOW if host else Verdict.DROP, None, reason)
         decision = self._walk.decide(self._program.judge(direction), packet)
         if decision.allowed:
-            return Judgement(Verdict.ALLOW, decision.rule, Reason.NONE, decision.logs)
-        return Judgement(Verdict.DROP, decision.rule, Reason.POLICY, decision.logs)
+            return Judgement(Verdict.ALLOW, decision.rule, Reason.NONE, decision.logs, decision.staged)
+        return Judgement(Verdict.DROP, decision.rule, Reason.POLICY, decision.logs, decision.staged)
 
     def step(
         self, direction: Direction, frame: bytes, now: float, *, ethertype: int | None = None
@@ -193,6 +196,7 @@ def _outcome(judgement: Judgement, direction: Direction) -> Outcome:
         direction,
         judgement.logs,
         judged=judgement.rule is not None,
+        staged=judgement.staged,
     )
 
 

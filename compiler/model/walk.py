@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..ir.nodes import (
     Action,
@@ -30,11 +30,15 @@ _BITS = {4: 32, 6: 128}
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """allowed, by which index, and the Log rules that matched on the way, in order."""
+    """allowed, by which index, and the Log rules that matched on the way, in order.
+
+    staged: the index that would decide otherwise were the staged policies in force, None when none would.
+    """
 
     allowed: bool
     rule: int
     logs: tuple[int, ...] = ()
+    staged: int | None = None
 
 
 class Members:
@@ -64,6 +68,14 @@ class Walk:
         return cls({item.name: Members(item) for item in program.sets})
 
     def decide(self, judge: Judge, packet: Packet) -> Decision:
+        """What is enforced, and beside it what is staged (§2.3)."""
+        decision = self._decide(judge, packet)
+        if judge.staged is None:
+            return decision
+        would = self._decide(judge.staged, packet)
+        return decision if would.allowed is decision.allowed else replace(decision, staged=would.rule)
+
+    def _decide(self, judge: Judge, packet: Packet) -> Decision:
         """Tier by tier; after the last one, or when there is none, the end (§6.2 points 1 to 4)."""
         logs: list[int] = []
         for tier in judge.tiers:

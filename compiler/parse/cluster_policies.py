@@ -91,6 +91,7 @@ def read_cluster_policy(place: Place, document: Mapping) -> Policy | None:
         kind=KIND,
         metadata=metadata,
         tier=TIERS[tier],
+        tier_at=place.span(values["tier"]),
         order=float(priority),
         selector=subject[0],
         namespace_selector=subject[1],

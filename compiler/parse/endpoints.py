@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Final
 
 from ...grammar.nodes import Mapping, Node, Scalar
 from .. import codes
@@ -20,12 +19,9 @@ from .fields import (
     read_mapping,
     read_set,
     read_text,
-    unsupported,
 )
 from .metadata import SUBDOMAIN_RULE, read_metadata, read_name
 from .ports import PORT_NAME_RULE, PORT_PROTOCOLS, read_protocol
-
-ALLOW_ALL_PROFILE: Final = "projectcalico-default-allow"
 
 _INTERFACE = re.compile(r"\*|[a-zA-Z0-9_.-]{1,15}")
 _CONTAINER = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
@@ -67,10 +63,6 @@ def read_host_endpoint(place: Place, document: Mapping) -> HostEndpoint | None:
     if _absent(values, "expectedIPs") and _absent(values, "interfaceName"):
         message = "this HostEndpoint has neither `interfaceName` nor `expectedIPs`"
         place.error(codes.ENDPOINT_ADDRESS, message, node, expected="at least one of the two")
-    for item in _items(place, values, "profiles"):
-        profile = read_name(place, item, "a profile", SUBDOMAIN_RULE)
-        if profile is not None and profile != ALLOW_ALL_PROFILE:
-            unsupported(place, item, f"the profile `{profile}` of a HostEndpoint")
     ports = _ports(place, values, _HOST_PORT)
     if metadata is None:
         return None
@@ -80,6 +72,8 @@ def read_host_endpoint(place: Place, document: Mapping) -> HostEndpoint | None:
         node=name,
         interface_name=interface,
         expected_ips=tuple(addresses),
+        profiles=_profiles(place, values),
+        profiles_at=place.span(values["profiles"]) if "profiles" in values else None,
         ports=ports,
     )
 
@@ -108,8 +102,6 @@ def read_workload_endpoint(place: Place, document: Mapping) -> WorkloadEndpoint 
     ports = _ports(place, values, _WORKLOAD_PORT)
     networks = _items(place, values, "ipNetworks")
     addresses = [read_single_net(place, item, "an item of `ipNetworks`") for item in networks]
-    names = _items(place, values, "profiles")
-    profiles = [read_name(place, item, "a profile", SUBDOMAIN_RULE) for item in names]
     fields = {
         field: name(field)
         for field in ("orchestrator", "workload", "node", "pod", "endpoint", "serviceAccountName")
@@ -127,7 +119,7 @@ def read_workload_endpoint(place: Place, document: Mapping) -> WorkloadEndpoint 
         service_account=fields["serviceAccountName"],
         interface_name=interface,
         addresses=tuple(address for address in addresses if address is not None),
-        profiles=tuple(profile for profile in profiles if profile is not None),
+        profiles=_profiles(place, values),
         profiles_at=place.span(values["profiles"]) if "profiles" in values else None,
         ports=ports,
     )
@@ -141,6 +133,13 @@ def _spec(place: Place, document: Mapping, kind: str, shape: Shape) -> tuple[Nod
         return None
     values = read_mapping(place, entry[1], shape)
     return None if values is None else (entry[0], values)
+
+
+def _profiles(place: Place, values: dict[str, Node]) -> tuple[str, ...]:
+    names = (
+        read_name(place, item, "a profile", SUBDOMAIN_RULE) for item in _items(place, values, "profiles")
+    )
+    return tuple(name for name in names if name is not None)
 
 
 def _absent(values: dict[str, Node], field: str) -> bool:

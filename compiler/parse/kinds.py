@@ -27,8 +27,12 @@ from .pods import read_cron_job, read_pod, read_workload
 from .policies import (
     read_global_network_policy,
     read_network_policy,
+    read_staged_global_network_policy,
+    read_staged_network_policy,
 )
 from .sets import read_global_network_set, read_network_set
+from .staged_kubernetes import read_staged_kubernetes_policy
+from .tiers import read_profile, read_tier
 
 CALICO: Final = ("projectcalico.org/v3", "crd.projectcalico.org/v1")
 KUBERNETES: Final = "v1"
@@ -38,6 +42,11 @@ Reader = Callable[[Place, Mapping], Resource | None]
 CALICO_KINDS: Final[dict[str, Reader]] = {
     "NetworkPolicy": read_network_policy,
     "GlobalNetworkPolicy": read_global_network_policy,
+    "StagedNetworkPolicy": read_staged_network_policy,
+    "StagedGlobalNetworkPolicy": read_staged_global_network_policy,
+    "StagedKubernetesNetworkPolicy": read_staged_kubernetes_policy,
+    "Tier": read_tier,
+    "Profile": read_profile,
     "NetworkSet": read_network_set,
     "GlobalNetworkSet": read_global_network_set,
     "WorkloadEndpoint": read_workload_endpoint,
@@ -82,14 +91,6 @@ TOP_FIELDS: Final = {
 
 # Kinds that decide about traffic and that nobody reads, never skipped: by group of the apiVersion and kind.
 _REFUSED: Final = {
-    **{
-        (group, kind): "take it out: it is never ignored"
-        for group in ("projectcalico.org", "crd.projectcalico.org")
-        for kind in (
-            *("Tier", "Profile", "StagedNetworkPolicy", "StagedGlobalNetworkPolicy"),
-            "StagedKubernetesNetworkPolicy",
-        )
-    },
     ("policy.networking.k8s.io", "AdminNetworkPolicy"): "write it as a ClusterNetworkPolicy of tier Admin",
     ("policy.networking.k8s.io", "BaselineAdminNetworkPolicy"): (
         "write it as a ClusterNetworkPolicy of tier Baseline"

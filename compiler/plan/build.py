@@ -36,6 +36,7 @@ from .plan import (
     FieldKind,
     JudgePlan,
     Plan,
+    StagedPlan,
     TierPlan,
 )
 from .tables import TableBuilder, add_fixed
@@ -80,7 +81,11 @@ def build_judge(judge: Judge, sets: Mapping[str, AddressSet]) -> JudgePlan:
         groups = _groups(kind, bits, sets)
         if groups is not None:
             fields.append(_interval_field(kind, groups, rows))
-    tiers = tuple(_tier_plan(part, builder) for part in placed)
+    parts = tuple(_tier_plan(part, builder) for part in placed)
+    tiers, proposed = parts[: len(judge.tiers)], parts[len(judge.tiers) :]
+    staged = None
+    if judge.staged is not None:
+        staged = StagedPlan(proposed, judge.staged.end.action, judge.staged.end.index)
     row_limit = rows.limit
     tables = builder.finish()
     if len(tables) > TABLE_LIMIT:
@@ -97,6 +102,7 @@ def build_judge(judge: Judge, sets: Mapping[str, AddressSet]) -> JudgePlan:
         judge.end.index,
         fixed,
         tables,
+        staged,
     )
 
 
@@ -104,7 +110,7 @@ def _place(judge: Judge) -> tuple[list[_Placed], int]:
     placed = []
     word = 0
     total = 0
-    for tier in judge.tiers:
+    for tier in (*judge.tiers, *(judge.staged.tiers if judge.staged else ())):
         rules = [plain for policy in tier.policies for rule in policy.rules for plain in _plain(rule)]
         logs = tuple(rule for rule in rules if rule.action is Action.LOG)
         deciding = tuple(rule for rule in rules if rule.action is not Action.LOG)

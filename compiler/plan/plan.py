@@ -109,6 +109,15 @@ class Fixed:
 
 
 @dataclass(frozen=True, slots=True)
+class StagedPlan:
+    """What would be decided were the staged policies in force; its rows stand behind the judge's own."""
+
+    tiers: tuple[TierPlan, ...]
+    end: Action
+    end_index: int
+
+
+@dataclass(frozen=True, slots=True)
 class JudgePlan:
     direction: Direction
     row_words: int
@@ -119,6 +128,7 @@ class JudgePlan:
     end_index: int
     fixed: Fixed
     tables: bytes
+    staged: StagedPlan | None = None
 
     def field(self, kind: FieldKind) -> Field | None:
         return next((field for field in self.fields if field.kind is kind), None)
@@ -142,6 +152,18 @@ class Plan:
         return digest.digest()
 
 
+def _walk_lines(walk: JudgePlan | StagedPlan) -> list[str]:
+    lines = []
+    for tier in walk.tiers:
+        lines.append(
+            f"  tier {tier.name}: words {tier.first_word}..{tier.first_word + tier.words - 1}, "
+            f"default {tier.default} #{tier.default_index}"
+        )
+        lines.extend(f"    bit {bit}: {action} #{index}" for bit, (index, action) in enumerate(tier.rules))
+        lines.extend(f"    log bit {bit}: #{index}" for bit, index in enumerate(tier.logs))
+    return [*lines, f"  end {walk.end} #{walk.end_index}"]
+
+
 def dump(judge: JudgePlan) -> str:
     """The plan as text: one line a field, a tier, a rule."""
     lines = [
@@ -153,12 +175,7 @@ def dump(judge: JudgePlan) -> str:
             f"  field {field.kind}: {field.intervals} intervals, {field.classes} classes, "
             f"{field.steps} steps, keys @{field.keys}, rows @{field.rows}"
         )
-    for tier in judge.tiers:
-        lines.append(
-            f"  tier {tier.name}: words {tier.first_word}..{tier.first_word + tier.words - 1}, "
-            f"default {tier.default} #{tier.default_index}"
-        )
-        lines.extend(f"    bit {bit}: {action} #{index}" for bit, (index, action) in enumerate(tier.rules))
-        lines.extend(f"    log bit {bit}: #{index}" for bit, index in enumerate(tier.logs))
-    lines.append(f"  end {judge.end} #{judge.end_index}")
+    lines += _walk_lines(judge)
+    if judge.staged is not None:
+        lines += ["  staged", *_walk_lines(judge.staged)]
     return "\n".join(lines) + "\n"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ...pair.layout import Direction
-from ..ir.nodes import Action, Program
-from ..resources import Resource
+from ..ir.nodes import Judge, Program
+from ..resources import HostEndpoint, Policy, Resource
 from ..source import Diagnostics, Span
 from . import codes
-from .policies import JudgeBuilder, SetTable, applying
+from .courses import Course, workload_course
+from .failsafes import DEFAULTS, Failsafes
+from .hosts import check_host, host_addresses, host_course
+from .judges import JudgeBuilder, SetTable
+from .policies import applying
+from .profiles import Behind, pod_profiles
 from .resolved import Resolved
 from .scope import LABEL_NAMESPACE, LABEL_SERVICE_ACCOUNT, endpoint_labels
 from .world import ORCHESTRATOR_K8S, World
@@ -39,28 +44,35 @@ class _Subject:
     endpoint: str
     addresses: tuple[str, ...]
     labels: Mapping[str, str]
-    end: Action
+    behind: Behind
     span: Span | None
+    host: HostEndpoint | None = None
 
 
 def inventory(resources: Iterable[Resource], diagnostics: Diagnostics) -> World:
     """The resources as selectors see them, to be given to the functions below again and again.
 
-    Errors (diagnostics): the same object defined twice and differently, profiles and tiers that are not
-    supported yet.
+    Errors (diagnostics): the same object defined twice and differently, a policy in a tier that is not there
+    (QUIRK 11).
     """
     world = World.of(resources, diagnostics)
     for policy in world.policies:
         if policy.tier not in world.tiers:
-            names = ", ".join(sorted(world.tiers, key=lambda name: world.tiers[name].place))
+            names = sorted(world.tiers, key=lambda name: world.tiers[name].place)
+            near = difflib.get_close_matches(policy.tier, names, n=1)
             diagnostics.error(
-                codes.TIER, f"there is no tier {policy.tier}", policy.at, expected=f"one of {names}"
+                codes.TIER,
+                f"there is no tier {policy.tier}",
+                policy.tier_at or policy.at,
+                expected=f"one of {', '.join(names)}",
+                hint=f"did you mean {near[0]}?" if near else "add the file of the Tier",
             )
     return world
 
 
 def endpoints(resources: Iterable[Resource] | World) -> tuple[EndpointRef, ...]:
-    """Every Pod with an interface of its own and every WorkloadEndpoint, by namespace, name and kind."""
+    """Every Pod with an interface of its own, every WorkloadEndpoint, and every HostEndpoint whose host has
+    known addresses, by namespace, name and kind."""
     world = resources if isinstance(resources, World) else inventory(resources, Diagnostics())
     return tuple(sorted(_refs(world)))
 
@@ -68,15 +80,24 @@ def endpoints(resources: Iterable[Resource] | World) -> tuple[EndpointRef, ...]:
 def _refs(world: World) -> Iterable[EndpointRef]:
     for item in world.workloads:
         yield EndpointRef(item.entity.namespace, item.entity.name, item.entity.kind)
+    for host in world.hosts:
+        if host_addresses(world, host):
+            yield EndpointRef("", host.metadata.name, "HostEndpoint")
 
 
 def resolve_endpoint(
-    resources: Iterable[Resource] | World, ref: EndpointRef, diagnostics: Diagnostics
+    resources: Iterable[Resource] | World,
+    ref: EndpointRef,
+    diagnostics: Diagnostics,
+    failsafes: Failsafes = DEFAULTS,
 ) -> Resolved | None:
-    """The policy of a named endpoint; None when the diagnostics got an error."""
+    """The policy of a named endpoint; None when the diagnostics got an error. failsafes: of a host's."""
     world = _world(resources, diagnostics)
     if world is None:
         return None
+    host = next((item for item in world.hosts if item.metadata.name == ref.name), None)
+    if host is not None and not ref.namespace and ref.kind in ("", "HostEndpoint"):
+        return _resolve(world, _host_subject(world, host), failsafes, diagnostics)
     chosen = [
         item
         for item in world.workloads
@@ -98,10 +119,25 @@ def resolve_endpoint(
         f"{entity.namespace}/{entity.name}",
         chosen[0].addresses,
         entity.labels,
-        chosen[0].end,
+        chosen[0].behind,
         entity.place,
     )
-    return _resolve(world, subject)
+    return _resolve(world, subject, failsafes, diagnostics)
+
+
+def _host_subject(world: World, host: HostEndpoint) -> _Subject:
+    entity = next(
+        item for item in world.entities if (item.kind, item.name) == ("HostEndpoint", host.metadata.name)
+    )
+    return _Subject(
+        host.metadata.name,
+        host.metadata.name,
+        tuple(map(str, host.expected_ips)),
+        entity.labels,
+        world.behind(host.profiles, ""),
+        host.at,
+        host,
+    )
 
 
 def resolve_labels(
@@ -133,7 +169,9 @@ def resolve_labels(
             hint="compare with the policies' selectors, and give the namespace that is meant",
         )
         return None
-    return _resolve(world, _Subject(policies[0].metadata.name, "", (), seen, Action.ALLOW, None))
+    behind = world.behind(pod_profiles(namespace, account), namespace)
+    subject = _Subject(policies[0].metadata.name, "", (), seen, behind, None)
+    return _resolve(world, subject, DEFAULTS, diagnostics)
 
 
 def _world(resources: Iterable[Resource] | World, diagnostics: Diagnostics) -> World | None:
@@ -159,15 +197,7 @@ def _shared_namespace(world: World, diagnostics: Diagnostics) -> str | None:
 
 
 def _explain_absence(world: World, ref: EndpointRef, diagnostics: Diagnostics) -> None:
-    """Why there is no such endpoint: it is the host's, it has no interface, or its name is another."""
-    for host in world.hosts:
-        if ref.name == host.metadata.name and ref.kind in ("", "HostEndpoint") and not ref.namespace:
-            diagnostics.error(
-                codes.HOST_ENDPOINT,
-                f"HostEndpoint {host.metadata.name} cannot be compiled for until failsafe ports exist",
-                host.at,
-            )
-            return
+    """Why there is no such endpoint: it has no interface, or its name is another."""
     for pod in world.host_networked:
         if (pod.metadata.namespace, pod.metadata.name) == (ref.namespace, ref.name) and ref.kind in (
             "",
@@ -185,14 +215,27 @@ def _explain_absence(world: World, ref: EndpointRef, diagnostics: Diagnostics) -
     diagnostics.error(codes.NO_ENDPOINT, f"no endpoint {ref} in the inventory", None, hint=hint)
 
 
-def _resolve(world: World, subject: _Subject) -> Resolved:
+def _resolve(
+    world: World, subject: _Subject, failsafes: Failsafes, diagnostics: Diagnostics
+) -> Resolved | None:
     policies = applying(world, subject.labels)
+    if subject.host is not None and not check_host(world, subject.host, policies, diagnostics):
+        return None
+
+    def course(chosen: Sequence[Policy], direction: Direction) -> Course:
+        if subject.host is None:
+            return workload_course(chosen, world.tiers, direction, subject.behind, subject.span)
+        return host_course(world, subject.host, chosen, direction, subject.behind, failsafes)
+
     sets = SetTable()
     builders = {direction: JudgeBuilder(world, direction, sets) for direction in Direction}
-    judges = {
-        direction: builder.build(policies, subject.end, subject.span)
-        for direction, builder in builders.items()
-    }
+    judges: dict[Direction, Judge] = {}
+    for direction, builder in builders.items():
+        enforced = course([item for item in policies if not item.staged], direction)
+        judges[direction] = builder.build(enforced)
+        proposed = course(policies, direction)
+        if proposed != enforced:
+            judges[direction] = replace(judges[direction], staged=builder.build_staged(proposed))
     program = Program(sets.sets(), judges[Direction.INGRESS], judges[Direction.EGRESS])
     provenance = {direction: tuple(builder.provenance) for direction, builder in builders.items()}
     return Resolved(subject.name, subject.endpoint, subject.addresses, program, provenance)

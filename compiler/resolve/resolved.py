@@ -10,7 +10,7 @@ from ...pair.layout import Direction
 from ..ir.nodes import Program
 from ..source import Span
 
-What = Literal["rule", "tier-default", "end", "no-policy"]
+What = Literal["rule", "tier-default", "end", "no-policy", "failsafe", "forwarded", "not-forwarded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,10 @@ class Provenance:
     """Where a rule index comes from.
 
     span: the rule's `action`; for a tier default the name of the last policy that made the tier apply; for
-    an end the endpoint (or, with --labels, the last policy of the last tier; None when there is nothing).
-    policy: `Kind/namespace/name`, `` for an end. number: the rule's position in its list, -1 otherwise.
+    an end the endpoint (or, with --labels, the last policy of the last tier; None when there is nothing);
+    for what holds for every host the HostEndpoint.
+    policy: `Kind/namespace/name`, `` for an end; of a failsafe port the option that opened it. number: the
+    rule's position in its list, -1 otherwise.
     key: stable name, hex SHA-256 (first 16 digits) over the rule's meaning and its owner.
     """
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..resources import Entity, Pod, Policy, Resource, SelectorField, WorkloadEndpoint
+from ..resources import Entity, HostEndpoint, Pod, Policy, Resource, SelectorField, WorkloadEndpoint
 from ..selector import canonical
 from ..source import Diagnostics
 from . import codes
+from .hosts import host_addresses
 from .policies import ordered, policy_name
 from .scope import PREFIX_NAMESPACE, PREFIX_SERVICE_ACCOUNT, applicability, peer
 from .world import World
@@ -20,20 +21,21 @@ def review(world: World, resources: Iterable[Resource], diagnostics: Diagnostics
     in files of their own.
     """
     _labels(resources, diagnostics)
+    _profiles(world, resources, diagnostics)
+    _hosts(world, diagnostics)
+    seen = [item.entity.labels for item in world.workloads]
+    hosts = [item for item in world.entities if item.kind == "HostEndpoint"]
+    seen += [item.labels for item in hosts]
     for policy in ordered(world.policies):
-        if world.workloads and not _selects(world, policy):
+        chosen = applicability(policy)
+        if world.workloads and not any(map(chosen.matches, seen)):
             diagnostics.warning(
                 codes.POLICY_WITHOUT_ENDPOINT,
-                f"{policy_name(policy)} selects none of the {len(world.workloads)} endpoints",
+                f"{policy_name(policy)} selects none of the {len(seen)} endpoints",
                 policy.at,
             )
         if world.entities:
             _rules(world, policy, diagnostics)
-
-
-def _selects(world: World, policy: Policy) -> bool:
-    chosen = applicability(policy)
-    return any(chosen.matches(item.entity.labels) for item in world.workloads)
 
 
 def _rules(world: World, policy: Policy, diagnostics: Diagnostics) -> None:
@@ -68,3 +70,34 @@ def _labels(resources: Iterable[Resource], diagnostics: Diagnostics) -> None:
                         "service account",
                         item.metadata.at,
                     )
+
+
+def _hosts(world: World, diagnostics: Diagnostics) -> None:
+    """A host endpoint that policies select and that is not among the endpoints to compile for."""
+    selectors = [applicability(policy) for policy in world.policies]
+    labels = {item.name: item.labels for item in world.entities if item.kind == "HostEndpoint"}
+    for host in world.hosts:
+        name = host.metadata.name
+        if host_addresses(world, host) or not any(item.matches(labels[name]) for item in selectors):
+            continue
+        diagnostics.warning(
+            codes.HOST_LEFT_OUT,
+            f"HostEndpoint {name} is selected by policies and cannot be compiled for without its host's "
+            "addresses",
+            host.at,
+            hint="give them as `expectedIPs`",
+        )
+
+
+def _profiles(world: World, resources: Iterable[Resource], diagnostics: Diagnostics) -> None:
+    """A profile that is not there is one that denies (§2.6)."""
+    for item in resources:
+        if isinstance(item, WorkloadEndpoint | HostEndpoint):
+            missing = world.behind(item.profiles, item.metadata.namespace).missing
+            if missing:
+                diagnostics.warning(
+                    codes.MISSING_PROFILE,
+                    f"there is no profile {missing}: what no tier and no profile before it decides is denied",
+                    item.profiles_at or item.at,
+                    hint="add the file of the Profile, or of the Namespace or ServiceAccount that makes it",
+                )

@@ -102,14 +102,19 @@ def _both(first: Selector | None, second: Selector | None) -> Selector | None:
 
 
 def applicability(policy: Policy) -> Selector:
-    """Whom a policy applies to, as a selector on endpoints."""
+    """Whom a policy applies to, as a selector on endpoints. `all()` in the serviceAccountSelector of a policy
+    without a namespace means "with a service account", of one with a namespace it means nothing (QUIRK 4)."""
     own = policy.selector.selector if policy.selector else None
+    accounts = policy.service_account_selector
     if policy.metadata.namespace:
         scope: Selector | None = in_namespace(policy.metadata.namespace)
+        every: Selector = _ALL
     else:
         field = policy.namespace_selector
         scope = namespace_selector(field.selector) if field else None
-    return _both(scope, own) or All()
+        every = Has(LABEL_SERVICE_ACCOUNT)
+    asked = prefixed(accounts.selector, PREFIX_SERVICE_ACCOUNT, every) if accounts else None
+    return _both(_both(scope, own), asked) or All()
 
 
 def endpoint_labels(

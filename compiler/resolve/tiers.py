@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Final
 
 from ..ir.nodes import Action
-from ..resources import Policy
+from ..resources import Policy, Resource, Tier
 
 DEFAULT_TIER: Final = "default"
 
@@ -40,6 +40,13 @@ BUILT_IN: Final[Tiers] = {
         TierSettings("kube-baseline", 10000000, Action.PASS),
     )
 }
+
+
+def tiers_of(resources: Iterable[Resource]) -> Tiers:
+    """The built-in tiers and those of the files."""
+    given = (item for item in resources if isinstance(item, Tier))
+    made = (TierSettings(item.metadata.name, item.order, item.default) for item in given)
+    return {**BUILT_IN, **{item.name: item for item in made}}
 
 
 def by_tier(policies: Iterable[Policy], tiers: Tiers) -> Iterator[tuple[TierSettings, tuple[Policy, ...]]]:

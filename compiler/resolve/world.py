@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from ..ir.nodes import Action, Prefix
+from ..ir.nodes import Prefix
 from ..ir.sets import merge
 from ..resources import (
     Backends,
@@ -18,18 +18,27 @@ from ..resources import (
     NetworkSet,
     Pod,
     Policy,
+    Profile,
     Resource,
     WorkloadEndpoint,
 )
 from ..selector import Selector
 from ..source import Diagnostics, Span
-from . import codes
 from .duplicates import distinct, kind_of
 from .ports import Triple
-from .profiles import Profiles, inherited, namespace_profile, pod_profiles, profiles_of
+from .profiles import (
+    Behind,
+    Profiles,
+    behind,
+    given_profiles,
+    inherited,
+    namespace_profile,
+    pod_profiles,
+    profiles_of,
+)
 from .scope import LABEL_NAMESPACE, endpoint_labels
 from .services import address_prefix, services_of
-from .tiers import BUILT_IN, Tiers
+from .tiers import BUILT_IN, Tiers, tiers_of
 
 ORCHESTRATOR_K8S = "k8s"
 
@@ -49,16 +58,17 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """An endpoint to compile for. end: what its profiles do with what no tier decided (§6.2 point 3)."""
+    """An endpoint to compile for. behind: what its profiles do with what no tier decided (§6.2 point 3)."""
 
     entity: Entity
     addresses: tuple[str, ...]
-    end: Action
+    behind: Behind
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """profiles: by name, the labels that endpoints of the profile inherit. services: by namespace and name,
+    """profiles: by name, the labels that endpoints of the profile inherit; given_profiles: those that are
+    objects of their own. services: by namespace and name,
     what its slices hold. Policies and entities in no order that matters.
 
     `_selected` and `_named` remember what was asked, since endpoints of one inventory ask for the same sets.
@@ -72,25 +82,28 @@ class World:
     profiles: Mapping[str, Mapping[str, str]]
     services: Mapping[tuple[str, str], tuple[Backends, ...]] = field(default_factory=dict)
     tiers: Tiers = field(default_factory=lambda: BUILT_IN)
+    given_profiles: Mapping[str, Profile] = field(default_factory=dict)
     _selected: dict[Selector, tuple[Prefix, ...]] = field(default_factory=dict)
     _named: dict[tuple[Selector | None, tuple[str, ...]], tuple[Triple, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, resources: Iterable[Resource], diagnostics: Diagnostics) -> World:
-        """The world of some resources; duplicates and unsupported profiles go to the diagnostics."""
+        """The world of some resources; duplicates go to the diagnostics."""
         kept = distinct(resources, diagnostics)
-        profiles = profiles_of(kept)
-        workloads = tuple(_workloads(kept, profiles, diagnostics))
+        profiles, given = profiles_of(kept), given_profiles(kept)
+        workloads = tuple(_workloads(kept, profiles, given))
         hosts = tuple(item for item in kept if isinstance(item, HostEndpoint))
         sets = (_set_entity(item, profiles) for item in kept if isinstance(item, NetworkSet))
         return cls(
             tuple(item for item in kept if isinstance(item, Policy)),
-            (*(item.entity for item in workloads), *map(_host_entity, hosts), *sets),
+            (*(item.entity for item in workloads), *(_host_entity(item, profiles) for item in hosts), *sets),
             workloads,
             hosts,
             tuple(item for item in kept if isinstance(item, Pod) and item.host_network),
             profiles,
             services_of(kept),
+            tiers_of(kept),
+            given,
         )
 
     def selected(self, selector: Selector) -> tuple[Prefix, ...]:
@@ -118,79 +131,68 @@ class World:
         """What a pod inherits from the profiles of its namespace and its service account (§2.6)."""
         return inherited(pod_profiles(namespace, account), self.profiles)
 
+    def behind(self, names: Sequence[str], namespace: str) -> Behind:
+        """What profiles decide behind the tiers, of an endpoint in that namespace."""
+        return behind(names, namespace, self.given_profiles, self.profiles)
+
 
 def network_prefix(network: IPv4Network | IPv6Network) -> Prefix:
     return Prefix(network.version, int(network.network_address), network.prefixlen)
 
 
 def _workloads(
-    resources: Sequence[Resource], profiles: Profiles, diagnostics: Diagnostics
+    resources: Sequence[Resource], profiles: Profiles, given: Mapping[str, Profile]
 ) -> Iterable[Workload]:
     # A Pod that names no node counts as well: manifests written by hand leave it out, and what has an
     # address runs somewhere. One that Calico would skip as unscheduled has no address to contribute.
     for item in resources:
         if isinstance(item, Pod) and not item.host_network:
-            yield _pod(item, profiles)
-        elif isinstance(item, WorkloadEndpoint) and _profiles_known(item, diagnostics):
-            yield _workload_endpoint(item, profiles)
+            yield _pod(item, profiles, given)
+        elif isinstance(item, WorkloadEndpoint):
+            yield _workload_endpoint(item, profiles, given)
 
 
-def _pod(pod: Pod, profiles: Profiles) -> Workload:
+def _pod(pod: Pod, profiles: Profiles, given: Mapping[str, Profile]) -> Workload:
     """§2.7: a Pod's endpoint has the profiles `kns.<ns>` (allows all) and `ksa.<ns>.<sa>` (no rules)."""
     meta = pod.metadata
-    given = inherited(pod_profiles(meta.namespace, pod.service_account), profiles)
-    labels = endpoint_labels(meta.labels, meta.namespace, ORCHESTRATOR_K8S, pod.service_account, given)
-    return _workload(pod, labels, pod.addresses, Action.ALLOW)
+    names = pod_profiles(meta.namespace, pod.service_account)
+    labels = endpoint_labels(
+        meta.labels, meta.namespace, ORCHESTRATOR_K8S, pod.service_account, inherited(names, profiles)
+    )
+    return _workload(pod, labels, pod.addresses, behind(names, meta.namespace, given, profiles))
 
 
-def _workload_endpoint(item: WorkloadEndpoint, profiles: Profiles) -> Workload:
+def _workload_endpoint(item: WorkloadEndpoint, profiles: Profiles, given: Mapping[str, Profile]) -> Workload:
     """Labels are inherited from the profiles it names, and no profile means deny (§6.2 point 4)."""
     meta = item.metadata
-    given = inherited(item.profiles, profiles)
-    labels = endpoint_labels(meta.labels, meta.namespace, item.orchestrator, item.service_account, given)
-    return _workload(item, labels, item.addresses, Action.ALLOW if item.profiles else Action.DENY)
+    labels = endpoint_labels(
+        meta.labels,
+        meta.namespace,
+        item.orchestrator,
+        item.service_account,
+        inherited(item.profiles, profiles),
+    )
+    return _workload(item, labels, item.addresses, behind(item.profiles, meta.namespace, given, profiles))
 
 
 def _workload(
     item: Pod | WorkloadEndpoint,
     labels: Mapping[str, str],
     addresses: tuple[IPv4Address | IPv6Address, ...],
-    end: Action,
+    left: Behind,
 ) -> Workload:
     prefixes = tuple(map(address_prefix, addresses))
     meta = item.metadata
     entity = Entity(kind_of(item), meta.namespace, meta.name, labels, prefixes, item.at, item.ports)
-    return Workload(entity, tuple(map(str, addresses)), end)
+    return Workload(entity, tuple(map(str, addresses)), left)
 
 
-def _profiles_known(item: WorkloadEndpoint, diagnostics: Diagnostics) -> bool:
-    """Whether its profiles are those of its own namespace and service account, or there are none."""
-    namespace = item.metadata.namespace
-    match item.profiles:
-        case ():
-            known = True
-        case (first,):
-            known = first == f"kns.{namespace}"
-        case (first, second):
-            account = f"ksa.{namespace}."
-            known = first == f"kns.{namespace}" and second.startswith(account) and second != account
-        case _:
-            known = False
-    if not known:
-        diagnostics.error(
-            codes.PROFILES,
-            f"profiles {', '.join(item.profiles)} are not supported yet",
-            item.profiles_at or item.at,
-            expected=f"no profiles, or kns.{namespace}, or kns.{namespace} and ksa.{namespace}.NAME",
-        )
-    return known
-
-
-def _host_entity(item: HostEndpoint) -> Entity:
-    """§2.8: only expectedIPs are its addresses; its labels are its own."""
+def _host_entity(item: HostEndpoint, profiles: Profiles) -> Entity:
+    """§2.8: only expectedIPs are its addresses; its labels are its own and those of its profiles."""
     prefixes = tuple(map(address_prefix, item.expected_ips))
     meta = item.metadata
-    return Entity(kind_of(item), "", meta.name, meta.labels, prefixes, item.at, item.ports)
+    labels = {**inherited(item.profiles, profiles), **meta.labels}
+    return Entity(kind_of(item), "", meta.name, labels, prefixes, item.at, item.ports)
 
 
 def _set_entity(item: NetworkSet, profiles: Profiles) -> Entity:

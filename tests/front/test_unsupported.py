@@ -24,8 +24,6 @@ def test_another_kind_that_decides_about_traffic_is_refused(version: str, kind: 
 @pytest.mark.parametrize(
     "spec",
     [
-        "tier: ‸security",
-        "‸serviceAccountSelector: has(a)",
         "ingress: [{action: Allow, ‸http: {methods: [GET]}}]",
     ],
 )
@@ -34,15 +32,6 @@ def test_another_field_of_a_policy_is_refused(spec: str) -> None:
     _, found = read(text)
     assert places(found) == [("POLC-E0205", line, column)]
     assert "not supported yet" in found[0].message
-
-
-@pytest.mark.parametrize("field", ["doNotTrack", "preDNAT", "applyOnForward"])
-def test_a_flag_counts_only_when_it_is_set(field: str) -> None:
-    for value in ("true", "yes", "'false'"):
-        _, found = read(policy(f"{field}: {value}", "GlobalNetworkPolicy"))
-        assert [item.code for item in found] == ["POLC-E0205"], value
-    for value in ("false", "False", "null", ""):
-        assert read(policy(f"{field}: {value}", "GlobalNetworkPolicy"))[1] == [], value
 
 
 @pytest.mark.parametrize(
@@ -58,16 +47,6 @@ def test_a_flag_counts_only_when_it_is_set(field: str) -> None:
 )
 def test_a_field_that_changes_nothing_is_fine(spec: str) -> None:
     assert read(policy(spec))[1] == []
-
-
-def test_a_host_endpoints_profile_is_refused_but_the_one_that_allows_all() -> None:
-    text = (
-        "apiVersion: projectcalico.org/v3\nkind: HostEndpoint\nmetadata: {name: a}\n"
-        "spec: {node: n, interfaceName: eth0, profiles: [‸PROFILE]}\n"
-    )
-    source, line, column = marked(text.replace("PROFILE", "kns.prod"))
-    assert places(read(source)[1]) == [("POLC-E0205", line, column)]
-    assert read(source.replace("kns.prod", "projectcalico-default-allow"))[1] == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ packets that tell them apart."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from polc.compiler.ir.nodes import (
@@ -76,15 +77,22 @@ def _criteria(random: Random) -> tuple[Criterion, ...]:
     return (MatchProtocol(random.choice((6, 17))), *drawn) if ported else tuple(drawn)
 
 
-def _judge(random: Random, direction: Direction) -> Judge:
-    count = 0
+def _judge(random: Random, direction: Direction, *, staged: bool) -> Judge:
+    judge = _decision(random, direction, 0, ACTIONS)
+    if not staged or random.random() < 0.5:
+        return judge
+    silent = tuple(action for action in ACTIONS if action is not Action.LOG)
+    return replace(judge, staged=_decision(random, direction, judge.index_count, silent))
+
+
+def _decision(random: Random, direction: Direction, count: int, actions: tuple[Action, ...]) -> Judge:
     tiers = []
     for tier in range(random.randrange(4)):
         policies = []
         for policy in range(random.randrange(3)):
             rules = []
             for _ in range(random.randrange(5)):
-                rules.append(Rule(count, random.choice(ACTIONS), _criteria(random)))
+                rules.append(Rule(count, random.choice(actions), _criteria(random)))
                 count += 1
             policies.append(Policy(f"P/{policy}", tuple(rules)))
         default = random.choice((Action.DENY, Action.PASS, Action.PASS))
@@ -93,10 +101,11 @@ def _judge(random: Random, direction: Direction) -> Judge:
     return Judge(direction, tuple(tiers), End(random.choice((Action.ALLOW, Action.DENY)), count))
 
 
-def random_program(random: Random) -> Program:
-    """A program as resolve might give it: dense indices, sets by first use."""
+def random_program(random: Random, *, staged: bool = False) -> Program:
+    """A program as resolve might give it: dense indices, sets by first use; half of the judges staged."""
     sets = tuple(AddressSet(f"${number}", content) for number, content in enumerate(SETS))
-    return number_sets(Program(sets, _judge(random, Direction.INGRESS), _judge(random, Direction.EGRESS)))
+    judges = (_judge(random, direction, staged=staged) for direction in Direction)
+    return number_sets(Program(sets, *judges))
 
 
 def random_packet(random: Random) -> Packet:

@@ -36,7 +36,7 @@ def test_a_pass_keeps_verdict_index_and_logs_of_every_packet(step: Pass) -> None
     packets = [random_packet(random) for _ in range(60)]
     smaller = 0
     for _ in range(250):
-        before = random_program(random)
+        before = random_program(random, staged=True)
         check(before)
         after = step(before)
         check(after, dense=False)
@@ -53,7 +53,7 @@ def test_a_pass_keeps_verdict_index_and_logs_of_every_packet(step: Pass) -> None
 def test_a_second_run_of_a_pass_changes_nothing() -> None:
     random = Random("twice")
     for _ in range(100):
-        program = random_program(random)
+        program = random_program(random, staged=True)
         for step in PASSES:
             once = step(program)
             assert step(once) == once

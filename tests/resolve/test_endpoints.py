@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 
-import pytest
 from polc.compiler.parse import parse
 from polc.compiler.resolve import EndpointRef, Resolved, World, endpoints, inventory, resolve_endpoint, review
 from polc.compiler.resources import NetworkSet, Resource
 from polc.compiler.source import Diagnostic, Diagnostics, Source
 from polc.pair.layout import Direction
-from polc.tests.resolve.inventory import document, read, resolved, world_of
+from polc.tests.resolve.inventory import document, resolved, world_of
 
 POD = document("Pod", "web", "10.0.0.1 fd00::1", labels="{app: web}", namespace="shop")
 
@@ -54,14 +53,6 @@ def test_an_unknown_endpoint_is_refused_with_the_nearest_name() -> None:
     assert refused(world_of(POD), EndpointRef("shop", "web", "WorkloadEndpoint")).code == "POLC-E0701"
 
 
-def test_a_host_endpoint_is_refused_until_failsafe_ports_exist() -> None:
-    world = world_of(document("HostEndpoint", "h", "{node: n, interfaceName: eth0}"))
-    item = refused(world, EndpointRef("", "h"))
-    assert item.code == "POLC-E0704"
-    assert "until failsafe ports exist" in item.message
-    assert item.span is not None
-
-
 def test_a_pod_of_the_host_s_network_is_refused_with_the_reason() -> None:
     pod = document("Pod", "agent", "10.0.0.9", namespace="shop").replace("node-1", "n, hostNetwork: true")
     assert refused(world_of(pod), EndpointRef("shop", "agent")).code == "POLC-E0709"
@@ -72,20 +63,6 @@ def test_a_pod_and_a_workload_endpoint_of_one_name_must_be_told_apart() -> None:
     world = world_of(POD, document("WorkloadEndpoint", "web", spec, namespace="shop"))
     assert refused(world, EndpointRef("shop", "web")).code == "POLC-E0708"
     assert resolve_endpoint(world, EndpointRef("shop", "web", "Pod"), Diagnostics()) is not None
-
-
-@pytest.mark.parametrize(
-    "profiles",
-    ["[custom]", "[kns.bank]", "[kns.shop, custom]", "[ksa.shop.bob]", "[kns.shop, ksa.shop.a, x]"],
-)
-def test_profiles_other_than_those_of_the_namespace_are_not_supported_yet(profiles: str) -> None:
-    spec = f"{{node: n, interfaceName: c, ipNetworks: [10.0.0.5/32], profiles: {profiles}}}"
-    _, found = read(document("WorkloadEndpoint", "vm", spec, namespace="shop"))
-    item = only(found)
-    assert item.code == "POLC-E0703"
-    assert "not supported yet" in item.message
-    assert item.span is not None
-    assert item.span.column > 1
 
 
 def _parsed(path: str, text: str) -> tuple[Resource, ...]:
