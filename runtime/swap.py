@@ -24,19 +24,17 @@ Programs = Mapping[Direction, Fd]
 
 
 class Banks:
-    """The slot map and the word of one interface. The descriptors stay the caller's; raises BpfError."""
+    """The slot map and the word of one interface. The descriptors stay the caller's; raises BpfError.
+
+    A swap of an interface at rest is `fill` of the bank of the new generation, what there is to check,
+    `put_in_force`, `settle`; the programs are loaded for that generation.
+    """
 
     def __init__(self, bpf: Bpf, slots: Fd, word: Word, grace: Grace) -> None:
         self._bpf = bpf
         self._slots = slots
         self._word = word
         self._grace = grace
-
-    def swap(self, programs: Programs, generation: int) -> None:
-        """The whole of it, for an interface at rest. programs: loaded for `generation`."""
-        self.fill(bank_of(generation), programs)
-        self.put_in_force(generation)
-        self.settle(programs)
 
     def fill(self, bank: int, programs: Programs) -> None:
         for direction, program in programs.items():

@@ -6,15 +6,16 @@ finished. Two ways that do not hold that promise are found out by the same rig.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import pytest
-from polc.pair.layout import TC_DROP, TC_NEXT, Direction
+from polc.pair.layout import TC_DROP, TC_NEXT, Direction, bank_of
 from polc.runtime import hooks
 from polc.runtime.assembler import Item
 from polc.runtime.bpf import AttachFlag, Bpf, Fd
@@ -31,11 +32,14 @@ from polc.tests.kernel_door.programs import delaying
 pytestmark = pytest.mark.kernel
 
 SWAPS = 300
+_CHECK = 0.001  # seconds between filling a bank and the store, in which attach reads everything back
 _PAUSE = 0.004  # seconds between two swaps, so that each generation sees traffic at both hooks
+_ROUNDS = 5  # a single one finds it nearly always; a machine busy with other things may need more
 _DAWDLE = 8192  # reads of the clock, about 0.3 ms, by the test-only gate on one packet in 16
 _PORT = 9  # discard
 _BLAST = f"""
-import socket, sys, time
+import os, socket, sys, time
+os.nice(-20)  # packets must be under way all the time, whatever else the machine does
 out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 out.bind((sys.argv[1], {_PORT}))
 out.connect((sys.argv[2], {_PORT}))
@@ -107,6 +111,7 @@ def first_on_hook(scene: Scene, kernel: Kernel, held: ExitStack, direction: Dire
         return
     if not kernel.net.has_clsact(index):
         kernel.net.add_clsact(index)
+        held.callback(kernel.net.delete_clsact, index)
     kernel.net.add_bpf_filter(index, hook.parent, 1, stamp.number, "stamper")
     hooks.attach_clsact(kernel, index, hook, gate, "gate")
 
@@ -133,26 +138,36 @@ class NoGrace(Grace):
         pass
 
 
-def swapped(
-    scene: Scene, grace: Grace, between: Sequence[Item] = (), pause: float = _PAUSE, swaps: int = SWAPS
-) -> Found:
+def swapped(scene: Scene, grace: Grace, between: Sequence[Item] = (), pause: float = _PAUSE) -> Found:
     """Swaps under traffic, every slot used again and again."""
 
     def work(kernel: Kernel) -> Found:
         with ExitStack() as held:
             rig = Rig(scene, kernel, held, between)
-            banks, pairs = rig.banks(grace), [rig.pair(generation) for generation in range(1, swaps + 2)]
+            banks, pairs = rig.banks(grace), [rig.pair(generation) for generation in range(1, SWAPS + 2)]
             for bank in (0, 1):
                 banks.fill(bank, pairs[0])
             banks.put_in_force(1)
             with traffic(scene):
                 time.sleep(0.3)
-                for generation, pair in enumerate(pairs[1:], 2):
-                    banks.swap(pair, generation)
-                    time.sleep(pause)
+                swap_through(banks, pairs[1:], pause)
             return evaluated(rig.board)
 
     return scene.run(work)
+
+
+def swap_through(banks: Banks, pairs: Sequence[Mapping[Direction, Fd]], pause: float) -> None:
+    """One swap after the other, as on an idle machine: this thread goes before all others."""
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    try:
+        for generation, pair in enumerate(pairs, 2):
+            banks.fill(bank_of(generation), pair)
+            time.sleep(_CHECK)
+            banks.put_in_force(generation)
+            banks.settle(pair)
+            time.sleep(pause)
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def test_no_packet_is_judged_under_an_older_generation_after_one_under_a_newer(scene: Scene) -> None:
@@ -169,8 +184,8 @@ def test_with_a_gate_that_dawdles_between_word_and_call_it_still_holds(scene: Sc
 
 
 def test_the_rig_finds_a_swap_without_the_grace_period(scene: Scene) -> None:
-    found = swapped(scene, NoGrace(), delaying(_DAWDLE), pause=0, swaps=1200)
-    assert found.violations > 0
+    rounds = (swapped(scene, NoGrace(), delaying(_DAWDLE), pause=0) for _ in range(_ROUNDS))
+    assert any(found.violations for found in rounds)
 
 
 def test_the_rig_finds_two_filter_replaces(clsact: Scene) -> None:
