@@ -17,6 +17,7 @@ from .errors import CannotError, NotInForce, cannot
 from .gate import Gates
 from .hooks import Mechanism, Mode
 from .install import Site, install, wanted_pins
+from .interface import find_interface
 from .kernel import Kernel
 from .link_layer import header_length
 from .netlink import Link
@@ -73,7 +74,7 @@ def attach(
     """
     kernel.host.refuse_netns_exec()
     known = gates or Gates()
-    link = _link(kernel, request.interface)
+    link = find_interface(kernel, request.interface)
     standing = judge(read(kernel, link, known))
     wish = _wish(kernel, pair, request, link, standing)
     change = decide(standing, wish, lambda: bool(has_tcx(kernel.bpf)))
@@ -93,19 +94,9 @@ def attach(
         dry_run=request.dry_run,
         plan=plan,
         notes=(*notes, *_stacked(place)),
-        status=interface_status(kernel, link, known),
+        status=_read_back(kernel, link, known, bool(plan) and not request.dry_run),
     )
     return report if request.dry_run else _confirmed(report, pair)
-
-
-def _link(kernel: Kernel, name: str) -> Link:
-    try:
-        return kernel.net.link(name)
-    except OSError as error:
-        raise CannotError(
-            f"there is no interface {name} in this network namespace",
-            "see `ip link`; for another namespace give --netns NAME",
-        ) from error
 
 
 def _wish(kernel: Kernel, pair: ObjectPair, request: AttachRequest, link: Link, standing: Standing) -> Wish:
@@ -150,6 +141,19 @@ def _wrong_pins(pins: Pins, standing: Standing, change: Change) -> tuple[str, ..
     wrong = [f"set pin {name} right" for name in pins.wrong(wanted_pins(standing))]
     earlier = [f"remove the pins under {one.directory.name}" for one in pins.twins(change.core.slots)]
     return (*wrong, *earlier)
+
+
+def _read_back(kernel: Kernel, link: Link, gates: Gates, changed: bool) -> InterfaceStatus:
+    """The status; when it cannot be read after a change, that is no `nothing was changed`."""
+    try:
+        return interface_status(kernel, link, gates)
+    except CannotError as error:
+        if not changed:
+            raise
+        raise NotInForce(
+            f"attached to {link.name}, but what is in force there could not be read back: {error.message}",
+            "see `polc status`",
+        ) from error
 
 
 def _stacked(place: bpffs.Bpffs) -> tuple[str, ...]:

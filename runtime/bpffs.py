@@ -58,7 +58,11 @@ class Bpffs:
     def prune(self, directory: Path) -> None:
         """Removes the directory and polc's own above it, as far as they are empty."""
         for path in (directory, *directory.parents):
-            if path == self.root or not path.is_dir() or any(path.iterdir()):
+            if path == self.root:
+                return
+            if not path.is_dir():
+                continue  # making it failed half way down
+            if any(path.iterdir()):
                 return
             self.writes.append(f"rmdir {path}")
             path.rmdir()

@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict
 
 from . import hooks
 from .bpf import Object
-from .errors import CannotError, NotInForce
+from .errors import NotInForce
 from .gate import Gates
 from .grace import Grace
+from .install import orphans
+from .interface import find_interface
 from .kernel import Kernel
 from .netlink import Link
 from .pins import Pins
@@ -45,18 +47,15 @@ def detach(kernel: Kernel, interface: str, root: Path, gates: Gates | None = Non
     not be removed.
     """
     kernel.host.refuse_netns_exec()
-    try:
-        link = kernel.net.link(interface)
-    except OSError as error:
-        raise CannotError(f"there is no interface {interface} in this network namespace", "") from error
+    link = find_interface(kernel, interface)
     reading = read(kernel, link, gates)
-    place = kernel.host.find_bpffs(root)
+    place, cookie = kernel.host.find_bpffs(root), kernel.host.cookie()
     try:
         removed = [*_disarm(kernel, reading.cores.values()), *_remove_gates(kernel, link, reading)]
         notes: tuple[str, ...] = (f"no bpf filesystem at {root}: pins, if any, stay where they are",)
         if place is not None:
-            directory = place.directory(kernel.host.cookie(), link.index)
-            removed += _remove_pins(Pins(kernel.bpf, place, directory), reading)
+            pins = Pins(kernel.bpf, place, place.directory(cookie, link.index))
+            removed += _remove_pins(kernel, pins, reading)
             notes = ()
     except OSError as error:
         raise NotInForce(
@@ -92,6 +91,7 @@ def _remove_gates(kernel: Kernel, link: Link, reading: Reading) -> list[str]:
     return done
 
 
-def _remove_pins(pins: Pins, reading: Reading) -> list[str]:
+def _remove_pins(kernel: Kernel, pins: Pins, reading: Reading) -> list[str]:
     twins = [twin for core in reading.cores.values() for twin in pins.twins(core.slots)]
-    return [f"pin {one.directory.name}/{name}" for one in (pins, *twins) for name in one.clear()]
+    every = (pins, *twins, *orphans(kernel, pins))
+    return [f"pin {one.directory.name}/{name}" for one in every for name in one.clear()]

@@ -26,6 +26,10 @@ class CannotError(RuntimeFault):
     exit_code = 3
 
 
+class GoneError(CannotError):
+    """The interface is not there, or not any more: nothing of ours can be on it."""
+
+
 class NotInForce(RuntimeFault):
     """The pair is not in force, or may be bypassed; `facts` are the single findings, a line each."""
 

@@ -162,16 +162,26 @@ def remove(kernel: Kernel, ifindex: int, runner: Runner) -> None:
             _detach_link(kernel, runner.link)
         else:
             _detach_plain(kernel, ifindex, runner)
-    except OSError:
-        if runner in runners(kernel, ifindex, runner.hook):
+    except OSError as error:
+        if error.errno != errno.ENODEV and runner in _left(kernel, ifindex, runner.hook):
             raise
 
 
 def remove_program(kernel: Kernel, ifindex: int, hook: TcHook, program: int) -> None:
     """Takes a program of ours, by its id, off the hook, however often and by whichever mechanism it is on."""
-    for runner in runners(kernel, ifindex, hook):
+    for runner in _left(kernel, ifindex, hook):
         if runner.program == program:
             remove(kernel, ifindex, runner)
+
+
+def _left(kernel: Kernel, ifindex: int, hook: TcHook) -> tuple[Runner, ...]:
+    """What is on a hook; nothing when the device is gone, and its hooks with it."""
+    try:
+        return runners(kernel, ifindex, hook)
+    except OSError as error:
+        if error.errno == errno.ENODEV:
+            return ()
+        raise
 
 
 def drop_own_clsact(kernel: Kernel, ifindex: int, removed: Iterable[Runner]) -> bool:

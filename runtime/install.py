@@ -266,8 +266,13 @@ class _Work:
         for name in pins.wrong(wanted):
             if name not in wanted:
                 pins.drop(name)
-        for twin in pins.twins(self._core.slots_id):
-            twin.clear()
+        for other in (*pins.twins(self._core.slots_id), *orphans(self._site.kernel, pins)):
+            other.clear()
+
+
+def orphans(kernel: Kernel, pins: Pins) -> tuple[Pins, ...]:
+    """What is pinned for interfaces of this network namespace that are gone: nobody else would remove it."""
+    return pins.orphans(kernel.host.cookie(), {link.index for link in kernel.net.links()})
 
 
 def wanted_pins(standing: Standing) -> dict[str, Target]:

@@ -6,7 +6,7 @@ witness nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -90,6 +90,28 @@ class Pins:
             for one in others
             if one.directory != self.directory and one._is_right(SLOTS, Target(Object.MAP, slots))
         )
+
+    def orphans(self, cookie: int, indices: Collection[int]) -> tuple[Pins, ...]:
+        """Directories of interfaces that were in the namespace `cookie` and are gone.
+
+        indices: of the interfaces it has. A directory with a link that is on a device stays: that interface
+        was moved to another namespace, and its tcx gates need the slot map pinned here.
+        """
+        found = []
+        for path in self._bpffs.directories():
+            space, _, index = path.name.partition("-")
+            if space == str(cookie) and index.isdecimal() and int(index) not in indices:
+                one = Pins(self._bpf, self._bpffs, path)
+                if not any(one._is_on_a_device(gate_pin(hook)) for hook in TcHook):
+                    found.append(one)
+        return tuple(found)
+
+    def _is_on_a_device(self, name: str) -> bool:
+        link = self._bpf.obj_get(str(self.directory / name))
+        if link is None:
+            return False
+        with link:
+            return self._bpf.link_info(link).ifindex != 0
 
     def _make_directory(self, undo: Rollback) -> None:
         if not self.directory.is_dir():

@@ -14,7 +14,7 @@ from typing import Final
 
 from ..pair.layout import SLOT_COUNT, Direction, bank_of, slot
 from .bpf import Fd, MapType, Object
-from .errors import cannot
+from .errors import GoneError, cannot
 from .gate import Gates
 from .hooks import Runner, TcHook, runners
 from .kernel import Kernel
@@ -84,12 +84,15 @@ class Reading:
 
 
 def read(kernel: Kernel, link: Link, gates: Gates | None = None) -> Reading:
-    """Reads one interface. Raises CannotError when the kernel does not let us look: unknown is not absent."""
+    """Reads one interface. Raises CannotError when the kernel does not let us look: unknown is not absent.
+
+    GoneError when there is no such device any more.
+    """
     try:
         return _read(kernel, link, gates or Gates())
     except OSError as error:
         if error.errno == errno.ENODEV:
-            raise
+            raise GoneError(f"{link.name} went away while it was looked at", "see `ip link`") from error
         raise cannot(error, f"read what is attached to {link.name}") from error
 
 

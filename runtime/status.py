@@ -11,8 +11,10 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from ..pair.layout import Direction
+from .errors import GoneError, cannot
 from .gate import Gates
 from .hooks import Mechanism, Mode, Runner, TcHook
+from .interface import find_interface
 from .kernel import Kernel
 from .netlink import Link
 from .policy import Policy
@@ -90,13 +92,25 @@ class StatusReport(_Shape):
 def status(kernel: Kernel, interface: str | None = None, gates: Gates | None = None) -> StatusReport:
     """The report on one interface, or on every one that carries a gate of ours.
 
-    Raises CannotError when the kernel does not let us look, OSError(ENODEV) for an unknown interface.
+    Raises CannotError when the kernel does not let us look, GoneError for an unknown interface.
     """
     known = gates or Gates()
     if interface is not None:
-        return StatusReport(interfaces=(interface_status(kernel, kernel.net.link(interface), known),))
-    every = (interface_status(kernel, link, known) for link in kernel.net.links())
+        return StatusReport(interfaces=(interface_status(kernel, find_interface(kernel, interface), known),))
+    try:
+        links = kernel.net.links()
+    except OSError as error:
+        raise cannot(error, "list the interfaces") from error
+    every = [found for link in links if (found := _unless_gone(kernel, link, known)) is not None]
     return StatusReport(interfaces=tuple(one for one in every if one.state is not State.ABSENT))
+
+
+def _unless_gone(kernel: Kernel, link: Link, gates: Gates) -> InterfaceStatus | None:
+    """None for an interface that went away between the list and the look."""
+    try:
+        return interface_status(kernel, link, gates)
+    except GoneError:
+        return None
 
 
 def interface_status(kernel: Kernel, link: Link, gates: Gates | None = None) -> InterfaceStatus:

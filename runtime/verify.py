@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .errors import CannotError, NotInForce
+from .errors import NotInForce
 from .gate import Gates
 from .kernel import Kernel
 from .status import InterfaceStatus, status
@@ -23,10 +23,7 @@ def verify(
     identity in force must start with, None for any pair. Raises NotInForce, and CannotError when the kernel
     does not let us look.
     """
-    try:
-        found = status(kernel, interface, gates).interfaces[0]
-    except OSError as error:
-        raise CannotError(f"there is no interface {interface} in this network namespace", "") from error
+    found = status(kernel, interface, gates).interfaces[0]
     if not found.in_force:
         raise NotInForce(f"{interface}: {found.summary}", "polc attach puts a pair in force", found.facts)
     strangers = tuple(name for name in found.bypass if name not in allow_before)

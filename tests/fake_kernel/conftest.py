@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from polc.runtime.bpffs import Bpffs
 from polc.tests.fake_kernel.stages import RealStages
+from polc.tests.fake_kernel.swift import make_swift
 from polc.tests.kernel.conftest import bpffs, namespace
 
 __all__ = ["bpffs", "namespace"]  # the fixtures of the kernel tests, here too
@@ -16,3 +17,11 @@ __all__ = ["bpffs", "namespace"]  # the fixtures of the kernel tests, here too
 def real(namespace: Callable[[], str], bpffs: Bpffs) -> RealStages:
     """Real devices, one after the other, in one namespace."""
     return RealStages(namespace(), bpffs.root)
+
+
+@pytest.fixture(scope="module")
+def swift() -> Iterator[None]:
+    """What is computed from objects alone is computed once."""
+    with pytest.MonkeyPatch.context() as patch:
+        make_swift(patch)
+        yield

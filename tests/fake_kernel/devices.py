@@ -25,10 +25,12 @@ class Entry:
 
 @dataclass(eq=False, slots=True)
 class Tcx:
-    """One tcx hook. The revision falls back to 1 when the hook empties."""
+    """One tcx hook. The revision falls back to 1 when nothing is left on it, clsact included: that goes
+    through the same entry of the device (net/sched/sch_ingress.c, tcx_entry_is_active)."""
 
     entries: list[Entry] = field(default_factory=list)
     revision: int = 1
+    clsact: bool = False
 
     def insert(self, entry: Entry, flags: AttachFlag) -> None:
         if any(one.program is entry.program for one in self.entries):
@@ -40,7 +42,12 @@ class Tcx:
 
     def remove(self, entry: Entry) -> None:
         self.entries.remove(entry)
-        self.revision = self.revision + 1 if self.entries else 1
+        self.revision += 1
+        self.rest()
+
+    def rest(self) -> None:
+        if not self.entries and not self.clsact:
+            self.revision = 1
 
 
 @dataclass(eq=False, slots=True)
@@ -72,7 +79,15 @@ class Device:
     up: bool = True
     alive: bool = True
     clsact: Clsact | None = None
+    had_clsact: bool = False
     tcx: dict[TcHook, Tcx] = field(default_factory=lambda: {hook: Tcx() for hook in TcHook})
+
+    def set_clsact(self, clsact: Clsact | None) -> None:
+        self.clsact = clsact
+        self.had_clsact = True
+        for tcx in self.tcx.values():
+            tcx.clsact = clsact is not None
+            tcx.rest()
 
     def everything(self, hook: TcHook) -> list[tuple[Program | None, str]]:
         """(program, owner) in running order; all tcx programs come before all clsact filters."""
@@ -119,13 +134,14 @@ def mine(owner: str, actor: str, what: str) -> None:
 
 def delete_clsact(objects: Objects, device: Device, actor: str) -> None:
     if device.clsact is None:
-        raise refused("qdisc del: there is no clsact")
+        missing = "the clsact is gone" if device.had_clsact else "there is no clsact"
+        raise refused(f"qdisc del: {missing}")
     mine(device.clsact.owner, actor, "the clsact")
     for hook in TcHook:
         for one in device.clsact.filters[hook]:
             mine(one.owner, actor, f"the filter {one.name}")
     filters = [one for hook in TcHook for one in device.clsact.filters[hook]]
-    device.clsact = None
+    device.set_clsact(None)
     for one in filters:
         if one.program is not None:
             objects.drop(one.program)

@@ -56,19 +56,19 @@ class FakeKernel:
         del space.devices[device.index]
         device.alive = False
         drop_tcx(self.objects, device)
-        self._end_clsact(device)
+        self.end_clsact(device)
         self.watcher()
 
     def move_device(self, device: Device, source: Namespace, target: Namespace) -> None:
         """clsact goes, tcx stays, the index is a new one (measured)."""
         del source.devices[device.index]
-        self._end_clsact(device)
+        self.end_clsact(device)
         target.adopt(device)
         self.watcher()
 
-    def _end_clsact(self, device: Device) -> None:
+    def end_clsact(self, device: Device) -> None:
         filters = [one for hook in TcHook for one in (device.clsact.filters[hook] if device.clsact else ())]
-        device.clsact = None
+        device.set_clsact(None)
         for one in filters:
             if one.program is not None:
                 self.objects.drop(one.program)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from polc.runtime.bpf import MapFlag, MapShape, MapType, UpdateFlag
 from polc.runtime.bpf.memory import PAGE, Memory
-from polc.tests.fake_kernel.errnos import Refused, refused
+from polc.tests.fake_kernel.errnos import refused
 from polc.tests.fake_kernel.objects import Map, Objects, Program, Thing
 from polc.tests.fake_kernel.process import Process
 
@@ -133,14 +133,11 @@ class FakeMemory(Memory):
         map_.writable_mappings += writable
 
     def load(self, offset: int) -> int:  # noqa: ARG002
-        self._process.enter("WORD_LOAD")
+        self._process.access("WORD_LOAD")
         return self._map.word
 
     def store(self, offset: int, value: int) -> None:  # noqa: ARG002
-        try:
-            self._process.enter("STORE")
-        except Refused as refusal:
-            raise OSError(refusal.number, refusal.situation) from None
+        self._process.access("WORD_STORE")
         self._process.kernel.stored(self._map, value)
         self._map.values[bytes(4)] = value.to_bytes(8, "little")
         self._process.changed()

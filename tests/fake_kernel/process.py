@@ -6,6 +6,7 @@ an interrupted dump, another actor's work, or the end of the process. A dead pro
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ class Dead(BaseException):
 
 def die(process: Process, what: str) -> None:
     """An event: SIGKILL instead of the call."""
+    process.died = True
     process.end()
     raise Dead(what)
 
@@ -32,14 +34,18 @@ def die(process: Process, what: str) -> None:
 def fail(number: int) -> Event:
     """An event: the call is refused with that errno and does nothing."""
 
-    def event(_: Process, what: str) -> None:
+    def event(process: Process, what: str) -> None:
+        process.faults += 1
         raise Refused(number, f"injected instead of {what}")
 
     return event
 
 
 class Process:
-    """actor: "polc", or a stranger's name; it owns what the process makes."""
+    """actor: "polc", or a stranger's name; it owns what the process makes.
+
+    faults: calls refused by the plan. written: changes it asked for, once it has ended.
+    """
 
     def __init__(self, kernel: FakeKernel, actor: str = "polc") -> None:
         self.kernel = kernel
@@ -47,6 +53,9 @@ class Process:
         self.alive = True
         self.calls = 0
         self.trace: list[str] = []
+        self.died = False
+        self.faults = 0
+        self.written = 0
         self._plan: Mapping[int, Event] = {}
         self._fds: dict[int, Thing] = {}
         self._last = 2
@@ -66,6 +75,11 @@ class Process:
         event = self._plan.get(self.calls)
         if event is not None:
             event(self, what)
+
+    def access(self, what: str) -> None:
+        """A load or store of mapped memory, which cannot be refused: a planned errno does nothing."""
+        with contextlib.suppress(Refused):
+            self.enter(what)
 
     def changed(self) -> None:
         """After each change of kernel state: somebody may watch every moment."""

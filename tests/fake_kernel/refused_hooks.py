@@ -109,6 +109,14 @@ def _(stage: Stage) -> Call:
     return lambda: stage.kernel.net.delete_clsact(index)
 
 
+@situation("qdisc del: the clsact is gone")
+def _(stage: Stage) -> Call:
+    index = stage.index
+    stage.kernel.net.add_clsact(index)
+    stage.kernel.net.delete_clsact(index)
+    return lambda: stage.kernel.net.delete_clsact(index)
+
+
 @situation("add: no such device")
 def _(stage: Stage) -> Call:
     return lambda: stage.kernel.net.add_clsact(NO_DEVICE)

@@ -121,7 +121,7 @@ class FakeRoute:
     def _add_clsact(self, device: Device) -> None:
         if device.clsact is not None:
             raise refused("qdisc add: there is a clsact")
-        device.clsact = Clsact(self._process.actor)
+        device.set_clsact(Clsact(self._process.actor))
 
     def _bpf_filter(
         self, command: str, device: Device, hook: TcHook, handle: int, info: dict[str, Any]

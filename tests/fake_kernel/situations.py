@@ -32,13 +32,14 @@ KEY: Final = bytes(4)
 class Stage:
     """kernel: doors in a namespace with one device. root: its bpf filesystem. held: closed at the end.
 
-    delete_device: takes the device away, by another actor.
+    delete_device: takes the device away, by another actor. settle: the kernel does what it put off.
     """
 
     kernel: Kernel
     root: Path
     device: str
     delete_device: Callable[[], None]
+    settle: Callable[[], None]
     held: ExitStack = field(default_factory=ExitStack)
 
     @property

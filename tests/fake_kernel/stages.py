@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar, cast
@@ -16,6 +17,7 @@ from polc.tests.fake_kernel.situations import Stage
 from polc.tests.kernel.scene import sh
 
 DEVICE = "polc-test-h"
+_PATIENCE = 0.5  # seconds
 _T = TypeVar("_T")
 
 
@@ -30,8 +32,14 @@ def on_fake(work: Callable[[Stage], _T]) -> _T:
         cast(Path, FakePath(process, ROOT)),
         DEVICE,
         lambda: kernel.delete_device(space, device),
+        kernel.objects.work,
     )
     return work(stage)
+
+
+def _moment() -> None:
+    """The real kernel empties maps and frees programs after a grace period."""
+    time.sleep(_PATIENCE)
 
 
 class RealStages:
@@ -52,7 +60,7 @@ class RealStages:
             with Netlink() as net:
                 kernel = Kernel(net)
                 try:
-                    return work(Stage(kernel, self._root, DEVICE, delete))
+                    return work(Stage(kernel, self._root, DEVICE, delete, _moment))
                 finally:
                     if any(one.name == DEVICE for one in net.links()):
                         delete()

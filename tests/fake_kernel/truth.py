@@ -1,0 +1,144 @@
+"""What the fake kernel really does with a packet, read from its objects and not through the doors.
+
+The witness against which the runtime's own words are held: per hook the gates of ours in running order, and
+for each whether a packet passes unjudged, is dropped, or is judged by which program of which generation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from polc.pair import layout
+from polc.pair.layout import Config, Direction, Rodata, bank_of, slot
+from polc.runtime.hooks import Mode, TcHook, hook_of
+from polc.tests.fake_kernel.devices import Device, Namespace
+from polc.tests.fake_kernel.machine import ROOT, FakeKernel
+from polc.tests.fake_kernel.objects import Map, Program, Thing
+
+GATE: Final = "polc_gate_"
+_KEY: Final = bytes(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    identity: str
+    direction: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What one gate does with a packet. word 0: passes unjudged. policy None: dropped. core: its slot map."""
+
+    core: int
+    direction: str
+    word: int
+    policy: Policy | None
+
+    @property
+    def enforced(self) -> bool:
+        return self.word != 0
+
+
+Hooks = dict[TcHook, tuple[Fate, ...]]
+_POLICIES: dict[tuple[bytes, bytes], Policy] = {}
+
+
+def is_gate(program: Program | None) -> bool:
+    return program is not None and program.owner == "polc" and program.name.startswith(GATE)
+
+
+def policy_of(program: Program) -> Policy:
+    """From the sections its maps hold; cached by their bytes."""
+    sections = {one.name.partition(".")[2]: one.values[_KEY] for one in program.maps if ".rodata" in one.name}
+    rodata, config = sections["rodata"], sections["rodata.config"]
+    found = _POLICIES.get((rodata, config))
+    if found is None:
+        said = Rodata.unpack(rodata)
+        found = Policy(said.identity, said.direction, Config.unpack(config).generation)
+        _POLICIES[rodata, config] = found
+    return found
+
+
+def fate(gate: Program) -> Fate:
+    slots = next(one for one in gate.maps if one.name == layout.MAP_SLOTS)
+    word = next(one for one in gate.maps if one.name == layout.MAP_WORD).word
+    direction = next(one for one in Direction if gate.name == f"{GATE}{one.word[:2]}")
+    program = slots.programs.get(slot(bank_of(word), direction)) if word else None
+    return Fate(slots.id, direction.word, word, policy_of(program) if program is not None else None)
+
+
+def hooks_of(device: Device) -> Hooks:
+    return {
+        hook: tuple(fate(program) for program, _ in device.everything(hook) if program and is_gate(program))
+        for hook in TcHook
+    }
+
+
+def before_gates(device: Device) -> tuple[str, ...]:
+    """Owners of foreign programs that run before the first gate of ours, hook by hook."""
+    found: list[str] = []
+    for hook in TcHook:
+        everything = device.everything(hook)
+        gates = [at for at, (program, _) in enumerate(everything) if is_gate(program)]
+        found += [owner for _, owner in everything[: gates[0] if gates else 0]]
+    return tuple(found)
+
+
+def in_force(hooks: Hooks) -> str | None:
+    """The one identity that judges both directions in one generation over one core, else None."""
+    fates = [one for hook in TcHook for one in hooks[hook]]
+    policies = {(one.core, one.policy.identity, one.policy.generation) for one in fates if one.policy}
+    if len(policies) != 1 or any(one.policy is None for one in fates):
+        return None
+    if any(_crossed(hooks, mode) for mode in Mode):
+        return policies.pop()[1]
+    return None
+
+
+def _crossed(hooks: Hooks, mode: Mode) -> bool:
+    """Whether each hook has gates, and only of the direction that the mode puts there."""
+    found = {one: {fate.direction for fate in hooks[hook_of(mode, one)]} for one in Direction}
+    return all(found[one] == {one.word} for one in Direction)
+
+
+def leaked(kernel: FakeKernel, spaces: list[Namespace]) -> tuple[str, ...]:
+    """polc's objects and pins that no gate on a living device's hook needs."""
+    needed: set[Thing] = set()
+    places: set[str] = set()
+    for space in spaces:
+        for device in space.devices.values():
+            for hook in TcHook:
+                for program, _ in device.everything(hook):
+                    if program is not None and is_gate(program):
+                        _reach(program, needed)
+                        places.add(f"{space.cookie}-{device.index}")
+                for entry in device.tcx[hook].entries:
+                    if entry.link is not None:
+                        needed.add(entry.link)
+    out = [
+        f"{type(thing).__name__} {thing.id} {getattr(thing, 'name', '')}"
+        for things in kernel.objects.living.values()
+        for thing in things.values()
+        if thing.owner == "polc" and thing not in needed
+    ]
+    ours = [path for path in kernel.pins if path not in kernel.foreign_pins]
+    out += [f"pin {path}" for path in ours if path.parent.name not in places]
+    kept = {*ROOT.parents, ROOT, *(one for path in kernel.pins for one in path.parents)}
+    out += [f"directory {path}" for path in kernel.directories - kept]
+    return tuple(out)
+
+
+def _reach(thing: Thing, found: set[Thing]) -> None:
+    if thing in found:
+        return
+    found.add(thing)
+    held: list[Thing | None] = []
+    if isinstance(thing, Program):
+        held = [*thing.maps, thing.btf]
+    elif isinstance(thing, Map):
+        held = [*thing.programs.values(), thing.inner, thing.btf]
+    for one in held:
+        if one is not None:
+            _reach(one, found)
