@@ -104,6 +104,7 @@ def slot(bank: int, direction: Direction) -> int:
 class ConfigFlag(IntFlag):
     HOST = 1  # the interface is the host's own: non-IP frames pass (dossier §11.3)
     KEEP_ESTABLISHED = 2  # a newer generation does not judge established flows again
+    HOST_ACCESS = 4  # what the host itself sends to its workload passes (dossier §6.4)
 
 
 _NO_FLAGS: Final = ConfigFlag(0)
@@ -151,7 +152,8 @@ CONFIG_TIMEOUTS: Final = 16
 # (host order), protocol, family (4 or 6), initiator (0, or 1 + Direction for ICMP queries), pad.
 FLOW_KEY: Final = struct.Struct("<16s16sHHBBBx")
 FLOW_KEY_SIZE: Final = FLOW_KEY.size
-# seen (jiffies), generation that allowed it, rule that allowed it, owner Direction, state, pad.
+# seen (jiffies), generation that allowed it, rule that allowed it (NO_RULE: the host's access to its own
+# workload), owner Direction, state, pad.
 FLOW_ENTRY: Final = struct.Struct("<QIIBB6x")
 FLOW_ENTRY_SIZE: Final = FLOW_ENTRY.size
 ENTRY_SEEN: Final = 0

@@ -27,6 +27,7 @@ from . import context as cx
 from .body import Slot, Value
 from .context import Code
 from .events import emit
+from .own_host import pass_own
 
 Rows = list[Slot]  # pointers to the row of each field that applies
 
@@ -43,6 +44,9 @@ class _Outlet:
 def classify(code: Code) -> None:
     b = code.body
     b.label("judge")
+    if code.ingress:
+        pass_own(code)
+        b.label("policy")
     rows = _rows(code)
     if code.plan.staged is None:
         _walk(code, code.plan, rows, "t", _Outlet(code.rule, "allowed", "denied"))

@@ -31,7 +31,8 @@ SYMBOL_FLOWS: Final = "polc_native_flows"
 
 
 class HostMachine:
-    """Context: {data, data end, length, protocol, ifindex, resume, now, rule, owner} as i64 each."""
+    """Context: {data, data end, length, protocol, ifindex, resume, now, rule, owner, ingress ifindex} as i64
+    each."""
 
     listens = True
 
@@ -42,11 +43,12 @@ class HostMachine:
         Field.PROTOCOL: 24,
         Field.IFINDEX: 32,
         Field.RESUME: 40,
+        Field.INGRESS_IFINDEX: 72,
     }
     NOW: Final = 48
     RULE: Final = 56
     OWNER: Final = 64
-    SIZE: Final = 72
+    SIZE: Final = 80
 
     def global_name(self, symbol: str, direction: Direction) -> str:
         shared = symbol in (layout.SYMBOL_CONFIG, layout.MAP_FLOWS, layout.MAP_EVENTS, layout.MAP_SLOTS)
@@ -244,7 +246,7 @@ def _batch() -> str:
     b.store("i64", length, context, HostMachine.FIELDS[Field.LENGTH], align=8)
     b.store("i64", b.load("i64", packet, 16, align=8), context, HostMachine.FIELDS[Field.PROTOCOL], align=8)
     b.store("i64", b.load("i64", packet, 24, align=8), context, HostMachine.NOW, align=8)
-    for field in (Field.IFINDEX, Field.RESUME):
+    for field in (Field.IFINDEX, Field.RESUME, Field.INGRESS_IFINDEX):
         b.store("i64", 0, context, HostMachine.FIELDS[field], align=8)
     b.store("i64", layout.NO_RULE, context, HostMachine.RULE, align=8)
     b.store("i64", 0, context, HostMachine.OWNER, align=8)

@@ -20,6 +20,7 @@ from .context import Code, begin
 from .events import emit
 from .flow import related, settle, track
 from .machine import BPF, Field, Machine
+from .own_host import spare_own
 from .parse import parse
 
 
@@ -91,6 +92,7 @@ def _finish(code: Code) -> None:
         Reason.NO_PEER,
     )
     b.label("drop")
+    spare_own(code, "allow")
     emit(code, EventKind.DENY, b.get(code.rule), b.get(code.reason), 0, "dropped")
     b.label("dropped")
     b.do(f"ret i32 {TC_DROP}")

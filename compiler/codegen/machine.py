@@ -34,6 +34,7 @@ class Field(Enum):
 
     LENGTH = 0
     PROTOCOL = 16  # the ethertype, big-endian as it lies in memory
+    INGRESS_IFINDEX = 36  # where it came in; 0: made by this host
     IFINDEX = 40
     RESUME = 48 + 4 * CB_WORD  # a cb word
     DATA = 76

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from ...pair.flow import Event, Step, Transition, Who, transition
 from ...pair.flow import State as FlowState
-from ...pair.layout import L2_DEFAULT, L2_NONE, Config, ConfigFlag, Direction
+from ...pair.layout import L2_DEFAULT, L2_NONE, NO_RULE, Config, ConfigFlag, Direction
 from ...pair.packet import TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, PacketClass, Reason
 from ..ir.nodes import Program
 from .flows import FLOW_CLASSES, Entry, Flows, flow_key, inner_key, older
@@ -86,6 +86,7 @@ class Model:
         self._flows = Flows(config)
         self._program = program
         self._walk = Walk.of(program)
+        self._own = False  # whether the packet at hand was sent by the host to its own workload
 
     @property
     def flows(self) -> Mapping[bytes, Entry]:
@@ -115,19 +116,48 @@ class Model:
         return Judgement(Verdict.DROP, decision.rule, Reason.POLICY, decision.logs, decision.staged)
 
     def step(
-        self, direction: Direction, frame: bytes, now: float, *, ethertype: int | None = None
+        self,
+        direction: Direction,
+        frame: bytes,
+        now: float,
+        *,
+        ethertype: int | None = None,
+        host_made: bool = False,
     ) -> Outcome:
-        """One frame at `now` seconds, any clock that does not run backwards; flows change accordingly."""
-        l2 = {0: L2_DEFAULT, L2_NONE: 0}.get(self._config.l2_header, self._config.l2_header)
-        return self.step_packet(direction, parse_packet(frame, l2, ethertype), now)
+        """One frame at `now` seconds, any clock that does not run backwards; flows change accordingly.
 
-    def step_packet(self, direction: Direction, packet: Packet, now: float) -> Outcome:
+        host_made: the workload's own host sent it, rather than forwarded it.
+        """
+        l2 = {0: L2_DEFAULT, L2_NONE: 0}.get(self._config.l2_header, self._config.l2_header)
+        return self.step_packet(direction, parse_packet(frame, l2, ethertype), now, host_made=host_made)
+
+    def step_packet(
+        self, direction: Direction, packet: Packet, now: float, *, host_made: bool = False
+    ) -> Outcome:
         """As `step`, for a packet already parsed."""
+        # Dossier §6.4: what a host sends to its workload passes, and its flow's answers do.
+        access = ConfigFlag.HOST_ACCESS in self._config.flags and direction is Direction.INGRESS
+        self._own = host_made and access
         if packet.cls is PacketClass.ERROR:
-            return self._error(direction, packet, now)
-        if packet.cls in FLOW_CLASSES:
-            return self._flow(direction, packet, now)
-        return _outcome(self.judge(direction, packet), direction)
+            outcome = self._error(direction, packet, now)
+        elif packet.cls in FLOW_CLASSES:
+            outcome = self._flow(direction, packet, now)
+        else:
+            outcome = _outcome(self._ask(direction, packet), direction)
+        if self._own and outcome.verdict is Verdict.DROP:
+            return replace(outcome, verdict=Verdict.ALLOW, rule=None, reason=Reason.NONE, direction=direction)
+        return outcome
+
+    def _ask(self, direction: Direction, packet: Packet, entry: Entry | None = None) -> Judgement:
+        """The policy's word, unless it is not asked because the host reaches its own workload.
+
+        entry: the flow that is judged again.
+        """
+        access = ConfigFlag.HOST_ACCESS in self._config.flags and direction is Direction.INGRESS
+        known = entry is not None and entry.rule == NO_RULE
+        if access and (self._own or known):
+            return Judgement(Verdict.ALLOW, None, Reason.NONE)
+        return self.judge(direction, packet)
 
     def _error(self, direction: Direction, packet: Packet, now: float) -> Outcome:
         """An ICMP error passes only when it speaks of a live flow of this generation."""
@@ -139,7 +169,7 @@ class Model:
             return Outcome(
                 Verdict.DROP, None, Reason.UNRELATED, direction, key=key, entry=self.flows.get(key)
             )
-        return Outcome(Verdict.ALLOW, entry.rule, Reason.NONE, entry.owner, key=key, entry=entry)
+        return Outcome(Verdict.ALLOW, _rule(entry), Reason.NONE, entry.owner, key=key, entry=entry)
 
     def _stale(self, entry: Entry) -> bool:
         """Whether a newer policy has yet to be asked about this flow."""
@@ -164,16 +194,17 @@ class Model:
         self, direction: Direction, packet: Packet, entry: Entry, key: bytes, row: Transition, now: float
     ) -> Outcome:
         """An established packet; a newer policy first judges the owner's tuple in the owner's direction."""
-        outcome = Outcome(Verdict.ALLOW, entry.rule, Reason.NONE, entry.owner)
+        outcome = Outcome(Verdict.ALLOW, _rule(entry), Reason.NONE, entry.owner)
         if self._stale(entry):
             mine = entry.owner is direction
             if self._alone and not mine:
                 return Outcome(Verdict.DROP, None, Reason.NO_PEER, direction)
-            outcome = _outcome(self.judge(entry.owner, packet if mine else packet.reversed()), entry.owner)
-            if outcome.verdict is Verdict.DROP or outcome.rule is None:
+            asked = self._ask(entry.owner, packet if mine else packet.reversed(), entry)
+            outcome = _outcome(asked, entry.owner)
+            if outcome.verdict is Verdict.DROP:
                 del self._flows.entries[key]
                 return replace(outcome, reason=Reason.CUT)
-            entry = replace(entry, generation=self._config.generation, rule=outcome.rule)
+            entry = replace(entry, generation=self._config.generation, rule=_stamp(outcome))
         self._flows.touch(key, entry, row.state, now)
         return outcome
 
@@ -181,11 +212,20 @@ class Model:
         self, direction: Direction, packet: Packet, who: Who, key: bytes, row: Transition, now: float
     ) -> Outcome:
         """A packet that opens a flow, or a SYN on one there is: the packet's own direction judges."""
-        outcome = _outcome(self.judge(direction, packet), direction)
-        if outcome.verdict is Verdict.ALLOW and outcome.rule is not None and (row.adopt or who is Who.OWNER):
-            entry = Entry(now, self._config.generation, outcome.rule, direction, row.state)
+        outcome = _outcome(self._ask(direction, packet), direction)
+        if outcome.verdict is Verdict.ALLOW and (row.adopt or who is Who.OWNER):
+            entry = Entry(now, self._config.generation, _stamp(outcome), direction, row.state)
             self._flows.entries[key] = entry
         return outcome
+
+
+def _rule(entry: Entry) -> int | None:
+    return None if entry.rule == NO_RULE else entry.rule
+
+
+def _stamp(outcome: Outcome) -> int:
+    """What a flow's entry says of who allowed it."""
+    return NO_RULE if outcome.rule is None else outcome.rule
 
 
 def _outcome(judgement: Judgement, direction: Direction) -> Outcome:
