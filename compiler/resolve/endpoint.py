@@ -26,7 +26,8 @@ _DEFAULT = "default"  # Calico's namespace, and Kubernetes' service account, whe
 
 @dataclass(frozen=True, slots=True, order=True)
 class EndpointRef:
-    """Names an endpoint. kind: `Pod`, `WorkloadEndpoint` or `HostEndpoint`; `` for whichever there is."""
+    """Names an endpoint. kind: `Pod`, `Deployment`, …, `WorkloadEndpoint` or `HostEndpoint`; `` for whichever
+    there is."""
 
     namespace: str
     name: str
@@ -71,8 +72,8 @@ def inventory(resources: Iterable[Resource], diagnostics: Diagnostics) -> World:
 
 
 def endpoints(resources: Iterable[Resource] | World) -> tuple[EndpointRef, ...]:
-    """Every Pod with an interface of its own, every WorkloadEndpoint, and every HostEndpoint whose host has
-    known addresses, by namespace, name and kind."""
+    """Every Pod, or workload that makes pods, with an interface of its own, every WorkloadEndpoint, and every
+    HostEndpoint whose host has known addresses, by namespace, name and kind."""
     world = resources if isinstance(resources, World) else inventory(resources, Diagnostics())
     return tuple(sorted(_refs(world)))
 
@@ -201,11 +202,11 @@ def _explain_absence(world: World, ref: EndpointRef, diagnostics: Diagnostics) -
     for pod in world.host_networked:
         if (pod.metadata.namespace, pod.metadata.name) == (ref.namespace, ref.name) and ref.kind in (
             "",
-            "Pod",
+            pod.kind,
         ):
             diagnostics.error(
                 codes.HOST_NETWORK,
-                f"Pod {ref} uses the host's network: it has no interface of its own to attach to",
+                f"{pod.kind} {ref} uses the host's network: it has no interface of its own to attach to",
                 pod.at,
             )
             return

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from ..resources import Entity, HostEndpoint, Pod, Policy, Resource, SelectorField, WorkloadEndpoint
-from ..selector import canonical
+from ..resources import HostEndpoint, Pod, Resource, WorkloadEndpoint
 from ..source import Diagnostics
 from . import codes
 from .hosts import host_addresses
 from .policies import ordered, policy_name
-from .scope import PREFIX_NAMESPACE, PREFIX_SERVICE_ACCOUNT, applicability, peer
+from .review_peers import review_peers
+from .scope import PREFIX_NAMESPACE, PREFIX_SERVICE_ACCOUNT, applicability
 from .world import World
 
 
@@ -35,28 +35,7 @@ def review(world: World, resources: Iterable[Resource], diagnostics: Diagnostics
                 policy.at,
             )
         if world.entities:
-            _rules(world, policy, diagnostics)
-
-
-def _rules(world: World, policy: Policy, diagnostics: Diagnostics) -> None:
-    for rule in (*policy.ingress, *policy.egress):
-        for side, entity in (("source", rule.source), ("destination", rule.destination)):
-            field = next(_fields(entity), None)
-            asked = peer(entity, policy.metadata.namespace)
-            chosen = asked.positive or asked.negative
-            if field is not None and chosen is not None and not world.selected(chosen):
-                diagnostics.warning(
-                    codes.EMPTY_SELECTION,
-                    f"the {side} selects no address of the inventory: {canonical(chosen)}",
-                    field.at,
-                )
-
-
-def _fields(entity: Entity) -> Iterator[SelectorField]:
-    """The side's selectors, the one most likely to be at fault first."""
-    for field in (entity.selector, entity.namespace_selector, entity.not_selector):
-        if field is not None:
-            yield field
+            review_peers(world, policy, diagnostics)
 
 
 def _labels(resources: Iterable[Resource], diagnostics: Diagnostics) -> None:
