@@ -208,6 +208,8 @@ class Panel:
         """What the engines disagree about, `` when they agree: verdict, reason, logs, rule, and what is
         remembered of the flow. Engines that could not be asked do not count."""
         given = {name: run for name, run in answers.items() if run is not None}
+        if len(given) < 2:
+            return ""
         # The kernel tells of no rule that lets a packet through: its flow does, and is compared below.
         knowing = [_full(run) for name, run in given.items() if name is not EngineName.KERNEL]
         if len({_view(run) for run in given.values()}) > 1 or len(set(knowing)) > 1:

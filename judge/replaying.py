@@ -13,7 +13,7 @@ from .capture import Captured
 from .deciders import NOBODY, Decider, Deciders
 from .engines import Panel
 from .outcome import Run
-from .packets import Address, packet_address, packet_text
+from .packets import Address, packet_address
 from .walking import Shape
 
 _NANOSECONDS: Final = 1_000_000
@@ -37,12 +37,12 @@ class ReplayLine(Shape):
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """One packet's fate. time: seconds since the first packet. direction: None for a skipped packet whose
-    direction is unknown. difference: what the engines disagree about, ``  when they agree."""
+    direction is unknown. difference: what the engines disagree about, `` when they agree."""
 
     line: ReplayLine
     time: float
     direction: Direction | None
-    packet: str
+    packet: Packet
     difference: str = ""
 
 
@@ -78,15 +78,14 @@ def replay(
         now = max(now, (item.time - start) // _NANOSECONDS)
         packet = parse_packet(item.frame)
         direction = directions.of(packet)
-        text = packet_text(packet)
         if direction is None:
             line = ReplayLine(n=item.number, verdict="skip", rule="", at="")
-            yield Replayed(line, now / 1000, None, text)
+            yield Replayed(line, now / 1000, None, packet)
             continue
         answers = panel.step(direction, item.frame, packet, now)
         first = next(iter(answers.values()))
         difference = panel.difference(direction, packet, answers)
-        yield Replayed(_line(item.number, first, deciders), now / 1000, direction, text, difference)
+        yield Replayed(_line(item.number, first, deciders), now / 1000, direction, packet, difference)
 
 
 def _line(number: int, run: Run | None, deciders: Deciders) -> ReplayLine:

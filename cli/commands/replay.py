@@ -73,7 +73,7 @@ def run(
     differences = allowed = denied = skipped = 0
     with panel, _opened(capture) as stream:
         for item in _replayed(stream, capture, panel, deciders, direction, addresses):
-            typer.echo(item.line.model_dump_json() if format is Format.JSON else text(item))
+            sys.stdout.write((item.line.model_dump_json() if format is Format.JSON else text(item)) + "\n")
             allowed += item.line.verdict == "allow"
             denied += item.line.verdict == "deny"
             skipped += item.line.verdict == "skip"
@@ -90,6 +90,8 @@ def run(
 
 def text(item: Replayed) -> str:
     """One packet's line; columns are wide enough for most, so that a stream of lines stays aligned."""
+    from ...judge.packets import packet_text
+
     line = item.line
     way = item.direction.word if item.direction is not None else "-"
     decided = " ".join(part for part in (line.rule, line.at) if part)
@@ -100,7 +102,7 @@ def text(item: Replayed) -> str:
                 f"{item.time:>9.3f}",
                 f"{way:<7}",
                 f"{line.verdict:<5}",
-                f"{clean(item.packet):<52}",
+                f"{clean(packet_text(item.packet)):<52}",
                 clean(decided),
             )
         ]
@@ -169,8 +171,16 @@ def _replayed(
 
 @contextmanager
 def _opened(path: str) -> Iterator[BinaryIO]:
+    """The capture; a bar shows how far it is read when only the messages go to a terminal."""
     if path == "-":
         yield sys.stdin.buffer
-        return
-    with open(path, "rb") as stream:
-        yield stream
+    elif sys.stderr.isatty() and not sys.stdout.isatty():
+        from rich import progress
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        with progress.open(path, "rb", description="replaying", console=console, transient=True) as stream:
+            yield stream
+    else:
+        with open(path, "rb") as stream:
+            yield stream
