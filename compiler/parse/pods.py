@@ -123,6 +123,7 @@ def section(place: Place, document: Mapping, name: str, what: str) -> dict[str, 
         if meant and meant not in entry[1].entries:
             message = f"the {name} of {what} has no field `{shorten(field)}`"
             place.error(codes.UNKNOWN_KEY, message, key, hint=f"did you mean `{meant}`?")
+            field = meant  # read as what was probably meant: that spares findings that only follow
         if not is_empty(value):
             values[field] = value
     return values

@@ -219,3 +219,12 @@ def test_what_kubectl_adds_is_ignored() -> None:
     resources, found = read(text)
     assert not found
     assert len(resources) == 1
+
+
+def test_a_staged_kubernetes_policy_is_the_same_policy_staged() -> None:
+    text = text_of("podSelector: {}\negress: [{}]").replace("networking.k8s.io/v1", "projectcalico.org/v3")
+    (given,), found = read(text.replace("kind: NetworkPolicy", "kind: StagedKubernetesNetworkPolicy"))
+    assert not found
+    assert isinstance(given, Policy)
+    assert (given.staged, given.kind, given.order) == (True, "StagedKubernetesNetworkPolicy", 1000)
+    assert given.types == BOTH
