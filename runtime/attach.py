@@ -36,7 +36,8 @@ class AttachRequest:
     """interface: a name in the thread's network namespace. mechanism: None = auto (tcx where there is any).
 
     bpffs: where the bpf filesystem is; mount: mount it there when it is not. timeouts: seconds by
-    flow.Timeout, 0 = the default.
+    flow.Timeout, 0 = the default. host_access: what this host itself sends to the workload passes; it counts
+    in mode workload only.
     """
 
     interface: str
@@ -47,6 +48,7 @@ class AttachRequest:
     closed: bool = False
     refresh: bool = False
     keep_established: bool = False
+    host_access: bool = True
     dry_run: bool = False
 
 
@@ -75,28 +77,51 @@ def attach(
     kernel.host.refuse_netns_exec()
     known = gates or Gates()
     link = find_interface(kernel, request.interface)
-    standing = judge(read(kernel, link, known))
-    wish = _wish(kernel, pair, request, link, standing)
-    change = decide(standing, wish, lambda: bool(has_tcx(kernel.bpf)))
-    _refuse_missing_tcx(kernel.bpf, change)
+    looked = _decided(kernel, pair, request, link, known)
     place = kernel.host.require_bpffs(request.bpffs, request.mount and not request.dry_run)
-    pins = Pins(kernel.bpf, place, place.directory(kernel.host.cookie(), link.index))
+    cookie = kernel.host.cookie()
+    site = Site(kernel, link, Pins(kernel.bpf, place, place.directory(cookie, link.index)), known)
     try:
-        wrong = _wrong_pins(pins, standing, change)
-        plan = (*change.lines(), *wrong)
-        notes = change.notes
+        plan, notes = _plan(site, looked), looked.change.notes
         if plan and not request.dry_run:
-            notes += install(Site(kernel, link, pins, known), standing, change, pair, wish.config)
+            with kernel.host.locked(cookie, link.index):
+                looked = _decided(kernel, pair, request, link, known)  # another polc may have been here
+                plan = _plan(site, looked)
+                left = install(site, looked.standing, looked.change, pair, looked.wish.config) if plan else ()
+                notes = (*looked.change.notes, *left)
     except OSError as error:
         raise cannot(error, f"attach to {link.name}") from error
+    changed = bool(plan) and not request.dry_run
     report = AttachReport(
-        changed=bool(plan) and not request.dry_run,
+        changed=changed,
         dry_run=request.dry_run,
         plan=plan,
         notes=(*notes, *_stacked(place)),
-        status=_read_back(kernel, link, known, bool(plan) and not request.dry_run),
+        status=_read_back(kernel, link, known, changed),
     )
     return report if request.dry_run else _confirmed(report, pair)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What is there, what is wanted, and what to do about it."""
+
+    standing: Standing
+    wish: Wish
+    change: Change
+
+
+def _decided(kernel: Kernel, pair: ObjectPair, request: AttachRequest, link: Link, gates: Gates) -> _Decision:
+    standing = judge(read(kernel, link, gates))
+    wish = _wish(kernel, pair, request, link, standing)
+    change = decide(standing, wish, lambda: bool(has_tcx(kernel.bpf)))
+    _refuse_missing_tcx(kernel.bpf, change)
+    return _Decision(standing, wish, change)
+
+
+def _plan(site: Site, looked: _Decision) -> tuple[str, ...]:
+    """What there is to do, in order, a line each."""
+    return (*looked.change.lines(), *_wrong_pins(site.pins, looked.standing, looked.change))
 
 
 def _wish(kernel: Kernel, pair: ObjectPair, request: AttachRequest, link: Link, standing: Standing) -> Wish:
@@ -107,6 +132,8 @@ def _wish(kernel: Kernel, pair: ObjectPair, request: AttachRequest, link: Link, 
             "attach to an Ethernet-like or a bare-IP device",
         )
     flags = ConfigFlag.HOST if request.mode is Mode.HOST else ConfigFlag(0)
+    if request.host_access and request.mode is Mode.WORKLOAD:
+        flags |= ConfigFlag.HOST_ACCESS
     if request.keep_established:
         flags |= ConfigFlag.KEEP_ESTABLISHED
     config = Config(l2_header=l2_header, hz=_hz(kernel, standing), flags=flags)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from . import hooks
 from .bpf import Object
+from .bpffs import Bpffs
 from .errors import NotInForce
 from .gate import Gates
 from .grace import Grace
@@ -48,8 +49,15 @@ def detach(kernel: Kernel, interface: str, root: Path, gates: Gates | None = Non
     """
     kernel.host.refuse_netns_exec()
     link = find_interface(kernel, interface)
-    reading = read(kernel, link, gates)
     place, cookie = kernel.host.find_bpffs(root), kernel.host.cookie()
+    with kernel.host.locked(cookie, link.index):
+        return _detached(kernel, link, root, place, cookie, gates)
+
+
+def _detached(
+    kernel: Kernel, link: Link, root: Path, place: Bpffs | None, cookie: int, gates: Gates | None
+) -> DetachReport:
+    reading = read(kernel, link, gates)
     try:
         removed = [*_disarm(kernel, reading.cores.values()), *_remove_gates(kernel, link, reading)]
         notes: tuple[str, ...] = (f"no bpf filesystem at {root}: pins, if any, stay where they are",)
@@ -59,10 +67,10 @@ def detach(kernel: Kernel, interface: str, root: Path, gates: Gates | None = Non
             notes = ()
     except OSError as error:
         raise NotInForce(
-            f"{interface} could not be detached wholly: {error.strerror or error}",
+            f"{link.name} could not be detached wholly: {error.strerror or error}",
             "run `polc detach` again; `polc status` shows what is left",
         ) from error
-    return DetachReport(interface=interface, removed=tuple(removed), notes=notes)
+    return DetachReport(interface=link.name, removed=tuple(removed), notes=notes)
 
 
 def _disarm(kernel: Kernel, cores: Iterable[Core]) -> list[str]:

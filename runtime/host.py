@@ -1,13 +1,14 @@
 """The third door: what the runtime asks of the machine besides bpf(2) and netlink.
 
-Mounts, the network namespace's cookie, and the kernel's tick: each a question whose answer a fake must give.
+Mounts, the network namespace's cookie, the lock of an interface, and the kernel's tick.
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from . import bpffs, netns, probe
+from . import bpffs, lock, netns, probe
 from .bpf import Bpf
 
 
@@ -19,6 +20,10 @@ class Host:
 
     def cookie(self) -> int:
         return netns.cookie()
+
+    def locked(self, cookie: int, ifindex: int) -> AbstractContextManager[None]:
+        """Held while an interface is changed; dies with its holder."""
+        return lock.locked(f"{cookie}-{ifindex}.lock")
 
     def find_bpffs(self, root: Path) -> bpffs.Bpffs | None:
         return bpffs.find(root)

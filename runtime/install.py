@@ -19,7 +19,7 @@ from ..pair.object import ObjectPair
 from . import hooks
 from .bpf import Bpf, Fd, Object
 from .change import Change
-from .errors import CannotError
+from .errors import CannotError, cannot
 from .gate import Gates, create_slots
 from .grace import Grace
 from .hooks import FILTER_NAME, FILTER_NAME_OWN_CLSACT, Mechanism, TcHook
@@ -172,18 +172,22 @@ class _Work:
             with gate:
                 number = self._site.bpf.prog_info(gate).id
                 undo.add(f"remove the gate on {hook.word}", partial(self._remove_gate, hook, number))
-                if self._change.mechanism is Mechanism.TCX:
-                    self._attach_tcx(hook, gate, undo)
-                else:
-                    name = FILTER_NAME_OWN_CLSACT if own else FILTER_NAME
-                    hooks.attach_clsact(self._site.kernel, self._site.link.index, hook, gate, name)
+                try:
+                    self._attach_gate(hook, gate, own, undo)
+                except OSError as error:
+                    where = f"{self._change.mechanism} {hook.word} of {self._site.link.name}"
+                    raise cannot(error, f"attach the {direction.word} gate to {where}") from error
         for gate_kept in self._standing.gates.values():
             runner = gate_kept.runner
             if runner.link and gate_kept not in self._change.surplus:
                 link = self._held.enter_context(self._by_id(Object.LINK, runner.link))
                 self._site.pins.put_if_wrong({gate_pin(runner.hook): link}, undo, self._held)
 
-    def _attach_tcx(self, hook: TcHook, gate: Fd, undo: Rollback) -> None:
+    def _attach_gate(self, hook: TcHook, gate: Fd, own_clsact: bool, undo: Rollback) -> None:
+        if self._change.mechanism is Mechanism.CLSACT:
+            name = FILTER_NAME_OWN_CLSACT if own_clsact else FILTER_NAME
+            hooks.attach_clsact(self._site.kernel, self._site.link.index, hook, gate, name)
+            return
         link = hooks.attach_tcx(self._site.kernel, self._site.link.index, hook, gate)
         self._held.enter_context(link)
         self._site.pins.put(gate_pin(hook), link, undo, self._held)

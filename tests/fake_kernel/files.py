@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import cast
 
@@ -129,6 +130,21 @@ class FakeHost(Host):
         except Refused as refusal:
             raise CannotError(f"no cookie: {refusal}") from None
         return self._space.cookie
+
+    @contextmanager
+    def locked(self, cookie: int, ifindex: int) -> Iterator[None]:
+        """Nobody waits in the fake: a lock that another living process holds is refused at once."""
+        self.cookie()  # a call like the others: it may fail, or be the last
+        locks, name = self._process.kernel.locks, (cookie, ifindex)
+        holder = locks.get(name)
+        if holder is not None and holder.alive:
+            raise CannotError("another polc is changing this interface")
+        locks[name] = self._process
+        try:
+            yield
+        finally:
+            if locks.get(name) is self._process:
+                del locks[name]
 
     def find_bpffs(self, root: Path) -> Bpffs | None:
         return FakeBpffs(cast(Path, FakePath(self._process, PurePosixPath(str(root)))))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from polc.runtime.bpf import Object
 from polc.runtime.hooks import TcHook
 from polc.tests.fake_kernel.devices import Device, Namespace, drop_tcx
 from polc.tests.fake_kernel.errnos import refused
 from polc.tests.fake_kernel.objects import Link, Map, Objects, Thing
+
+if TYPE_CHECKING:
+    from polc.tests.fake_kernel.process import Process
 
 ROOT = PurePosixPath("/fake/bpffs")
 
@@ -25,7 +29,7 @@ def _nothing(word: Map, value: int) -> None:
 class FakeKernel:
     """watcher: called after each change of state, whoever made it. stored: before a store into a word.
 
-    grace: after a grace period.
+    grace: after a grace period. eager: the kernel does at once what it may put off.
     """
 
     def __init__(self) -> None:
@@ -34,6 +38,8 @@ class FakeKernel:
         self.directories: set[PurePosixPath] = {ROOT}
         self.pins: dict[PurePosixPath, Thing] = {}
         self.foreign_pins: set[PurePosixPath] = set()
+        self.eager = False
+        self.locks: dict[tuple[int, int], Process] = {}
         self.watcher: Callable[[], None] = _nobody
         self.stored: Callable[[Map, int], None] = _nothing
         self.grace: Callable[[], None] = _nobody

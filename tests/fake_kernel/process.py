@@ -71,6 +71,8 @@ class Process:
         if not self.alive:
             raise Dead(what)
         self.calls += 1
+        if self.kernel.eager:
+            self.kernel.objects.work()
         self.trace.append(what)
         event = self._plan.get(self.calls)
         if event is not None:

@@ -16,7 +16,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, initialize, rule
+from polc.runtime.attach import attach
 from polc.runtime.bpf import AttachFlag
+from polc.runtime.detach import detach
 from polc.runtime.hooks import Mechanism, TcHook
 from polc.tests.fake_kernel.pairs import pair, rejected
 from polc.tests.fake_kernel.process import Event, Process, die, fail
@@ -48,6 +50,8 @@ ACTIONS: Final = (
     "tcx last",
     "filter",
     "add clsact",
+    "polc attaches",
+    "polc detaches",
 )
 PAIRS: Final = st.integers(0, 2)
 
@@ -62,6 +66,10 @@ def act(world: World, action: str) -> None:
         world.remove_gate(TcHook.INGRESS if action.endswith("ingress") else TcHook.EGRESS)
     elif action == "remove pins":
         world.remove_pins()
+    elif action == "polc attaches":
+        world.rival(lambda kernel: attach(kernel, pair(2), world.request(None)))
+    elif action == "polc detaches":
+        world.rival(lambda kernel: detach(kernel, world.device.name, world.root))
     elif action == "add clsact":
         world.foreign_clsact()
     elif action == "filter":
@@ -147,8 +155,8 @@ class Sequences(RuleBasedStateMachine):
         act(self.world, action)
 
     @rule(late=st.booleans())
-    def the_kernel_does_what_it_put_off(self, late: bool) -> None:
-        self.world.late_work = late
+    def the_kernel_puts_work_off(self, late: bool) -> None:
+        self.world.kernel.eager = not late
 
     @rule()
     def move(self) -> None:
@@ -180,6 +188,7 @@ def run(mechanism: Mechanism, capsys: pytest.CaptureFixture[str]) -> None:
             deadline=None,
             database=None,
             print_blob=True,
+            report_multiple_bugs=False,
             phases=(Phase.generate, Phase.shrink),
             suppress_health_check=list(HealthCheck),
         ),

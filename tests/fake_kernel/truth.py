@@ -14,7 +14,7 @@ from polc.pair.layout import Config, Direction, Rodata, bank_of, slot
 from polc.runtime.hooks import Mode, TcHook, hook_of
 from polc.tests.fake_kernel.devices import Device, Namespace
 from polc.tests.fake_kernel.machine import ROOT, FakeKernel
-from polc.tests.fake_kernel.objects import Map, Program, Thing
+from polc.tests.fake_kernel.objects import Link, Map, Program, Thing
 
 GATE: Final = "polc_gate_"
 _KEY: Final = bytes(4)
@@ -103,8 +103,12 @@ def _crossed(hooks: Hooks, mode: Mode) -> bool:
     return all(found[one] == {one.word} for one in Direction)
 
 
-def leaked(kernel: FakeKernel, spaces: list[Namespace]) -> tuple[str, ...]:
-    """polc's objects and pins that no gate on a living device's hook needs."""
+def leaked(kernel: FakeKernel, spaces: list[Namespace], here: Namespace) -> tuple[str, ...]:
+    """polc's objects and pins that no gate on a living device's hook needs.
+
+    A device that was moved away leaves its pins under its old namespace, where only a command that runs there
+    can tell that they serve nobody: pins of other namespaces than `here` are not held against anybody.
+    """
     needed: set[Thing] = set()
     places: set[str] = set()
     for space in spaces:
@@ -117,6 +121,10 @@ def leaked(kernel: FakeKernel, spaces: list[Namespace]) -> tuple[str, ...]:
                 for entry in device.tcx[hook].entries:
                     if entry.link is not None:
                         needed.add(entry.link)
+    elsewhere = {path for path in kernel.pins if not path.parent.name.startswith(f"{here.cookie}-")}
+    for path in elsewhere:
+        _reach(kernel.pins[path], needed)
+        places.add(path.parent.name)
     out = [
         f"{type(thing).__name__} {thing.id} {getattr(thing, 'name', '')}"
         for things in kernel.objects.living.values()
@@ -139,6 +147,8 @@ def _reach(thing: Thing, found: set[Thing]) -> None:
         held = [*thing.maps, thing.btf]
     elif isinstance(thing, Map):
         held = [*thing.programs.values(), thing.inner, thing.btf]
+    elif isinstance(thing, Link):
+        held = [thing.program]
     for one in held:
         if one is not None:
             _reach(one, found)

@@ -6,6 +6,7 @@ promised for that outcome is checked.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,9 +44,8 @@ class World:
         self.space = self.spaces[0]
         self.device = self.space.add(DEVICE)
         self.guard = Guard(self.kernel, self.device)
-        self.untidy = False  # a death or a failure left something behind that the next command may tidy
-        self.late_work = False  # the kernel empties lost slot maps only when it must
         self.commands = 0
+        self.root = cast(Path, ROOT)
 
     # --- running commands -----------------------------------------------------------------------------
 
@@ -59,7 +59,6 @@ class World:
         try:
             answer = work(bundle)
         except Dead:
-            self.untidy = True
             answer = RuntimeError("killed")
         except (RuntimeFault, OSError) as error:
             answer = error.with_traceback(None)
@@ -71,12 +70,11 @@ class World:
         writes = bundle.writes
         process.end()
         process.written = writes
-        if not self.late_work:
-            self.kernel.objects.work()
+        self.kernel.objects.work()
         return answer, process
 
     def request(self, mechanism: Mechanism | None, closed: bool = False) -> AttachRequest:
-        return AttachRequest(self.device.name, cast(Path, ROOT), mechanism=mechanism, closed=closed)
+        return AttachRequest(self.device.name, self.root, mechanism=mechanism, closed=closed)
 
     def attach(
         self,
@@ -99,43 +97,36 @@ class World:
         self, answer: AttachReport | Exception, identity: str, before: object, process: Process
     ) -> None:
         held = in_force(hooks_of(self.device))
-        if isinstance(answer, AttachReport):
+        if isinstance(answer, AttachReport) and not self.guard.disturbed:
             self._check_words(answer.status)
             if held != identity:
                 raise Broken(f"attach succeeded, in force is {held}")
-            if not answer.notes and not self.guard.disturbed:
+            if not answer.notes:
                 self._check_tidy()
+        elif not isinstance(answer, RuntimeFault | AttachReport):
+            raise Broken(f"an error without words: {answer!r}") from answer
+        elif self.guard.disturbed:
             return
-        if self.guard.disturbed:
-            self.untidy = True
-            return
-        if isinstance(answer, NotInForce):
+        elif isinstance(answer, NotInForce):
             if process.faults < 2 and held != identity:
                 raise Broken(f"one fault, and attach was left half done: {answer} {answer.facts}")
-            self.untidy = True
-            return
-        if not isinstance(answer, RuntimeFault):
-            raise Broken(f"an error without words: {answer!r}")
-        if self._mark() != before:
+        elif self._mark() != before:
             raise Broken(f"`nothing changed` ({answer}), but something did")
 
     def detach(self, plan: Mapping[int, Event] = NOTHING_PLANNED) -> DetachReport | Exception:
         name = self.device.name
         before = self._mark()
         self.guard.start()
-        answer, process = self.run(lambda kernel: detach(kernel, name, cast(Path, ROOT)), plan)
+        answer, process = self.run(lambda kernel: detach(kernel, name, self.root), plan)
         if process.died:
             return answer
-        if isinstance(answer, DetachReport):
+        if isinstance(answer, DetachReport) and not self.guard.disturbed:
             if any(hooks_of(self.device).values()):
                 raise Broken("detached, and gates are left")
-            if not self.guard.disturbed:
-                self._check_tidy()
-        elif isinstance(answer, NotInForce):
-            self.untidy = True
-        elif not isinstance(answer, RuntimeFault):
-            raise Broken(f"an error without words: {answer!r}")
-        elif not self.guard.disturbed and self._mark() != before:
+            self._check_tidy()
+        elif not isinstance(answer, RuntimeFault | DetachReport):
+            raise Broken(f"an error without words: {answer!r}") from answer
+        elif not isinstance(answer, NotInForce) and not self.guard.disturbed and self._mark() != before:
             raise Broken(f"`nothing changed` ({answer}), but something did")
         return answer
 
@@ -178,13 +169,12 @@ class World:
 
     def _check_tidy(self) -> None:
         self.kernel.objects.work()
-        left = leaked(self.kernel, self.spaces)
+        left = leaked(self.kernel, self.spaces, self.space)
         if left:
             raise Broken(f"left behind: {left}")
         hooks = hooks_of(self.device)
         if any(len(hooks[hook]) > 1 for hook in TcHook):
             raise Broken("more than one gate on a hook")
-        self.untidy = False
 
     def _mark(self) -> object:
         """All that `nothing changed` speaks of: hooks, contents of slots, pins, directories."""
@@ -239,6 +229,14 @@ class World:
         self.foreign_clsact()
         place = self.device.index, hook.parent, preference
         self.stranger(lambda kernel, program: kernel.net.add_bpf_filter(*place, program.number, "cali"))
+
+    def rival(self, work: Callable[[Kernel], object]) -> None:
+        """Another polc runs a whole command; the lock may refuse it."""
+        self.guard.disturbed = True
+        process = Process(self.kernel)
+        with contextlib.suppress(RuntimeFault):
+            work(doors(process, self.space))
+        process.end()
 
     def renew_device(self) -> None:
         """The device goes and one of the same name comes, under another index."""
