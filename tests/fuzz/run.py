@@ -21,7 +21,7 @@ from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 
-from polc.tests.fuzz.shrinking import small
+from polc.tests.fuzz.shrinking import TRIES, small
 from polc.tests.fuzz.worlds import Finding, Size, Tally, fuzz
 from polc.tests.generators.honesty import DECIDED, KINDS, SHARE
 
@@ -55,9 +55,9 @@ def results(first: int, until: float, jobs: int, kernel: bool) -> Iterator[Resul
                     pending.add(pool.submit(work, next(seeds)))
 
 
-def keep(finding: Finding, seed: int, folder: Path = CASES) -> Path:
+def keep(finding: Finding, seed: int, folder: Path = CASES, tries: int = TRIES) -> Path:
     """Shrinks what was found and writes it among the regressions."""
-    case = small(finding.case, finding.kind)
+    case = small(finding.case, finding.kind, tries)
     return case.write(folder, finding.kind.replace("/", "-"), seed)
 
 
@@ -102,9 +102,7 @@ def drive(given: argparse.Namespace) -> int:
             break
     print(summary(tally, seeds, time.monotonic() - began))
     low = complaints(tally)
-    print(
-        f"DISHONEST: {'; '.join(low)}" if low else "honest", "and" if found else "—", f"{found} differences"
-    )
+    print(f"dishonest: {'; '.join(low)}" if low else "honest", f"{found} differences", sep="; ")
     return 1 if found or low else 0
 
 

@@ -1,0 +1,106 @@
+"""The fixed checks that a mutant must fail: random worlds on oracle, model and native, then verdicts by hand.
+
+    python -m polc.tests.mutants.battery
+
+Exits 0 when every check holds, `CAUGHT` after the first that does not, whose name is the last line printed.
+Seeds are fixed, so that a mutant's fate does not depend on luck.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from random import Random
+
+import pytest
+from polc.compiler.model import Model, parse_packet
+from polc.compiler.passes import run_passes
+from polc.tests.differential.subjects import DIRECTIONS, decider, oracle_decider, oracle_logs
+from polc.tests.fuzz.engines import Policy
+from polc.tests.fuzz.worlds import LARGE, Size, fuzz
+from polc.tests.generators.frames import frame_of
+from polc.tests.generators.styles import plain_text
+from polc.tests.generators.worlds import build_world
+from polc.tests.mutants.mutant import CAUGHT
+
+SEEDS = (7, 1, 2, 3, 4, 5)  # of whole fuzzing; 7 is a large world
+ORACLE_SEEDS = range(20, 36)
+PACKETS = 30  # a direction
+SIZE = Size(talks=120, steps=2500, traced=0)
+BY_HAND = (
+    "model",
+    "golden/test_golden_verdicts.py",
+    "plan",
+    "resolve/test_rules.py",
+    "resolve/test_selection.py",
+)
+
+
+def oracle_agrees(seed: int) -> None:
+    """Oracle, model, and model of the optimised IR on lone packets."""
+    world, rng = build_world(seed, LARGE if seed % 8 == 7 else 1), Random(seed)
+    resolved = Policy(plain_text(world.objects), world.subject).resolved
+    model, optimised = Model(resolved.program), Model(run_passes(resolved.program))
+    for word, direction in DIRECTIONS.items():
+        for packet in world.packets(rng, word, PACKETS):
+            parsed = parse_packet(frame_of(packet))
+            said = model.judge(direction, parsed)
+            assert optimised.judge(direction, parsed) == said, f"the passes change {said}"
+            if said.rule is None:  # ICMPv6 that finds neighbours, on which no policy has a word
+                assert (packet.family, packet.protocol) == (6, 58), said
+                continue
+            decision = world.readings[word].judge(packet)
+            logs = [decider(resolved, direction, index) for index in said.logs]
+            told = said.verdict == "allow", decider(resolved, direction, said.rule), logs
+            assert told == (decision.allowed, oracle_decider(decision), oracle_logs(decision)), packet
+
+
+def native_agrees(seed: int) -> None:
+    _, finding = fuzz(seed, SIZE)
+    assert finding is None, finding and finding.what
+
+
+def by_hand(name: str) -> None:
+    tests = Path(__file__).parents[1]
+    shown = StringIO()
+    with redirect_stdout(shown), redirect_stderr(shown):
+        options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not kernel", "--rootdir", str(tests.parent)]
+        code = pytest.main([*options, str(tests / name)])
+    assert code == 0, shown.getvalue()[-2000:]
+
+
+def checks() -> list[tuple[str, Callable[[], None]]]:
+    """Name and check, the quick and telling ones first."""
+
+    def bound(check: Callable[[int], None], seed: int) -> Callable[[], None]:
+        return lambda: check(seed)
+
+    def read(name: str) -> Callable[[], None]:
+        return lambda: by_hand(name)
+
+    oracle = [("oracle = model = passes", bound(oracle_agrees, seed)) for seed in ORACLE_SEEDS]
+    native = [("model = native", bound(native_agrees, seed)) for seed in SEEDS]
+    hand = [(f"by hand: tests/{name}", read(name)) for name in BY_HAND]
+    return [*oracle[:4], *native[:2], *hand[:2], *oracle[4:], *native[2:], *hand[2:]]
+
+
+def main() -> int:
+    for name, check in checks():
+        try:
+            check()
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            traceback.print_exc()
+            how = "" if isinstance(error, AssertionError) else f" ({type(error).__name__})"
+            print(f"{name}{how}")
+            return CAUGHT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
