@@ -21,7 +21,7 @@ from ..compiler.ir.nodes import Rule as IrRule
 from ..compiler.ir.text import prefix_text
 from ..compiler.model import Packet
 from ..compiler.resolve import World
-from ..compiler.resources import Entity, Rule
+from ..compiler.resources import Entity, NamedPort, PortRange, Rule, ServiceMatch
 from .packets import packet_address, protocol_text
 
 _SIDES: Final = {Side.SOURCE: "source", Side.DESTINATION: "destination"}
@@ -56,17 +56,24 @@ class Wording:
                 return f"{_SIDES[side]} port {port} {verb} {_some(texts)}"
             case MatchIcmp():
                 return _icmp(criterion, packet)
-            case MatchEndpointPort(side, _, negated):
-                number, port = packet.source, packet.sport
-                if side is Side.DESTINATION:
-                    number, port = packet.destination, packet.dport
-                head = f"{_SIDES[side]} {self._named(packet, number)} port {port}"
-                verb = "is an excluded" if negated else "is no"
-                return (
-                    f"{head} ({protocol_text(packet.protocol)}) {verb} port of the endpoints the rule names"
-                )
+            case MatchEndpointPort():
+                return self._endpoint_port(criterion, packet, given, namespace)
             case MatchAddress():
                 return self._address(rule.criteria, at, criterion, packet, given, namespace)
+
+    def _endpoint_port(
+        self, criterion: MatchEndpointPort, packet: Packet, given: Rule, namespace: str
+    ) -> str:
+        number, port, entity = packet.source, packet.sport, given.source
+        if criterion.side is Side.DESTINATION:
+            number, port, entity = packet.destination, packet.dport, given.destination
+        protocol = protocol_text(packet.protocol)
+        head = f"{_SIDES[criterion.side]} {self._named(packet, number)}, {protocol} port {port},"
+        if entity.services is not None:
+            return f"{head} is no endpoint of service {_service(entity.services, namespace)}"
+        if criterion.negated:
+            return f"{head} is one of the excluded ports {_ports(entity.not_ports, entity.not_named_ports)}"
+        return f"{head} is none of the ports {_ports(entity.ports, entity.named_ports)}"
 
     def _address(
         self,
@@ -88,6 +95,8 @@ class Wording:
         if criterion.negated:
             text = entity.not_selector.text if entity.not_selector else ""
             return f"{head} is selected by notSelector `{text}`"
+        if entity.services is not None:
+            return f"{head} is no address of service {_service(entity.services, namespace)}"
         members = f"{len(prefixes)} network{'' if len(prefixes) == 1 else 's'}"
         return f"{head} is not selected by {_selectors(entity, namespace)} ({members})"
 
@@ -130,9 +139,24 @@ def _selectors(entity: Entity, namespace: str) -> str:
         ("namespaceSelector", entity.namespace_selector),
     )
     words = [f"{name} `{field.text.strip()}`" for name, field in fields if field is not None]
+    accounts = entity.service_accounts
+    if accounts is not None and accounts.names:
+        words.insert(0, f"serviceAccounts {_some(accounts.names)}")
+    if accounts is not None and accounts.selector is not None:
+        words.insert(0, f"serviceAccounts `{accounts.selector.text.strip()}`")
     if namespace and entity.namespace_selector is None:
         words.append(f"in namespace {namespace}")
     return " and ".join(words[:2]) if len(words) < 3 else ", ".join(words)
+
+
+def _service(service: ServiceMatch, namespace: str) -> str:
+    return f"{service.namespace or namespace}/{service.name}"
+
+
+def _ports(numbers: Iterable[PortRange], names: Iterable[NamedPort]) -> str:
+    """Names first, then numbers, as the rule has them."""
+    texts = [f"{item.first}" if item.first == item.last else f"{item.first}:{item.last}" for item in numbers]
+    return _some([f"`{item.name}`" for item in names] + texts)
 
 
 def _icmp(criterion: MatchIcmp, packet: Packet) -> str:

@@ -20,7 +20,7 @@ from polc.tests.differential.subjects import DIRECTIONS, read_texts
 from polc.tests.generators.frames import frame_of
 from polc.tests.generators.styles import plain_text
 from polc.tests.generators.worlds import build_world
-from polc.tests.judge.worlds import CLIENT, WEB, shop, to_web
+from polc.tests.judge.worlds import CLIENT, CLIENT_ADDRESS, WEB, WEB_ADDRESS, shop, to_web
 
 INGRESS = (End(WEB, Direction.INGRESS),)
 
@@ -76,6 +76,27 @@ def rules(explanation: Explanation) -> list[WalkedRule]:
             " `app == 'client'`, namespaceSelector `all()` (2 networks)",
         ),
         (
+            "{action: Allow, protocol: TCP, destination: {ports: [db, 443]}}",
+            to_web(),
+            "destination 10.77.2.2 (shop/web), TCP port 80, is none of the ports `db`, 443",
+        ),
+        (
+            "{action: Allow, destination: {notPorts: [http]}}",
+            to_web(),
+            "destination 10.77.2.2 (shop/web), TCP port 80, is one of the excluded ports `http`",
+        ),
+        (
+            "{action: Allow, source: {services: {name: api}}}",
+            to_web(),
+            "source 10.77.1.2 (front/client) is no address of service shop/api",
+        ),
+        (
+            "{action: Allow, source: {serviceAccounts: {names: [a, b], selector: has(x)}, selector: all()}}",
+            to_web(),
+            "source 10.77.1.2 (front/client) is not selected by serviceAccounts `has(x)`, serviceAccounts"
+            " a, b, selector `all()`, in namespace shop (0 networks)",
+        ),
+        (
             "{action: Allow, protocol: ICMP, icmp: {type: 8, code: 0}}",
             replace(to_web(1), icmp_type=13),
             "ICMP type 13 code 0 is not type 8 code 0",
@@ -91,6 +112,15 @@ def test_the_failed_criterion_is_said_with_its_values(rule: str, wanted: Wanted,
     explanation = explain(shop(f"[{rule}]"), wanted, INGRESS)
     assert explanation.verdict == "deny"
     assert [(one.result, one.because) for one in rules(explanation)] == [("no match", because)]
+
+
+def test_a_service_is_named_in_its_own_words() -> None:
+    policies = shop("[{action: Allow, destination: {services: {name: api, namespace: front}}}]", "egress")
+    wanted = replace(to_web(), source=WEB_ADDRESS, destination=CLIENT_ADDRESS)
+    explanation = explain(policies, wanted, (End(WEB, Direction.EGRESS),))
+    assert [one.because for one in rules(explanation)] == [
+        "destination 10.77.1.2 (front/client), TCP port 80, is no endpoint of service front/api"
+    ]
 
 
 def test_a_long_list_is_cut_and_counted() -> None:

@@ -17,7 +17,8 @@ _INVENTORY = """
 {apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {team: shop}}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}},
- spec: {nodeName: n}, status: {podIPs: [{ip: 10.77.2.2}, {ip: "fd77:2::2"}]}}
+ spec: {nodeName: n, containers: [{ports: [{name: http, containerPort: 80}]}]},
+ status: {podIPs: [{ip: 10.77.2.2}, {ip: "fd77:2::2"}]}}
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: client, namespace: front, labels: {app: client}},
  spec: {nodeName: n}, status: {podIPs: [{ip: 10.77.1.2}]}}
