@@ -93,7 +93,7 @@ def test_a_wrong_policy_is_exit_1_with_every_finding_and_writes_nothing(tmp_path
     [
         (("compile",), 2),
         (("compile", "x.yaml"), 2),
-        (("compile", "x.yaml", "-o", "out", "--endpoint", "web"), 2),
+        (("compile", "x.yaml", "-o", "out", "--endpoint", "a/b/c"), 2),
         (("compile", "x.yaml", "-o", "out", "--labels", "a=b", "--endpoint", "a/b"), 2),
         (("compile", "missing.yaml", "-o", "out"), 1),
         (("inspect", "missing.o"), 1),

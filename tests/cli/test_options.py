@@ -24,7 +24,19 @@ def test_an_endpoint_is_a_namespace_and_a_name() -> None:
     assert parse_endpoint("shop/web") == ("shop", "web")
 
 
-@pytest.mark.parametrize("text", ["", "web", "/web", "shop/", "a/b/c"])
+def test_an_endpoint_without_a_namespace_is_a_host() -> None:
+    assert parse_endpoint("node-1-eth0") == ("", "node-1-eth0")
+
+
+@pytest.mark.parametrize(
+    "options", [("tcp:0", None), (None, "udp"), ("icmp:1", None), ("tcp:10.0.0.0/33:22", None)]
+)
+def test_failsafe_ports_that_are_none_are_refused(options: tuple[str | None, str | None]) -> None:
+    with pytest.raises(typer.BadParameter):
+        choice(None, None, None, options)
+
+
+@pytest.mark.parametrize("text", ["", "/web", "shop/", "a/b/c"])
 def test_an_endpoint_that_is_not_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         parse_endpoint(text)
