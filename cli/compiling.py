@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..compiler.backend import CompiledPair
     from ..compiler.pipeline import Inventory
     from ..compiler.resolve import EndpointRef
+    from ..compiler.resolve.failsafes import Failsafes
     from ..compiler.source import Diagnostic
 
 _SHOWN: Final = 8  # endpoints named in a message
@@ -33,10 +34,19 @@ class Choice:
     endpoint: tuple[str, str] | None = None
     labels: Mapping[str, str] | None = None
     namespace: str | None = None
+    failsafes: Failsafes | None = None
 
 
-def choice(endpoint: str | None, labels: str | None, namespace: str | None) -> Choice:
-    """The options as a choice; typer.BadParameter (exit 2) for what contradicts itself."""
+def choice(
+    endpoint: str | None,
+    labels: str | None,
+    namespace: str | None,
+    failsafes: tuple[str | None, str | None] = (None, None),
+) -> Choice:
+    """The options as a choice; typer.BadParameter (exit 2) for what contradicts itself.
+
+    failsafes: inbound and outbound, of a HostEndpoint; None for the default.
+    """
     if endpoint is not None and labels is not None:
         raise typer.BadParameter("--endpoint and --labels exclude each other")
     if namespace is not None and labels is None:
@@ -45,7 +55,19 @@ def choice(endpoint: str | None, labels: str | None, namespace: str | None) -> C
         parse_endpoint(endpoint) if endpoint is not None else None,
         parse_labels(labels) if labels is not None else None,
         namespace,
+        _failsafes(*failsafes),
     )
+
+
+def _failsafes(inbound: str | None, outbound: str | None) -> Failsafes | None:
+    if inbound is None and outbound is None:
+        return None
+    from ..compiler.resolve.failsafes import FailsafeError, read_failsafes
+
+    try:
+        return read_failsafes(inbound, outbound)
+    except FailsafeError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def load(files: Sequence[str], *, strict: bool = False) -> Inventory:
@@ -85,7 +107,15 @@ def compile_each(inventory: Inventory, wanted: Choice, emit: Sequence[str] = ())
         made = [partial(compile_labels, inventory, wanted.labels, wanted.namespace, emit=emit)]
     else:
         made = [
-            partial(compile_endpoint, inventory, one.namespace, one.name, one.kind, emit=emit)
+            partial(
+                compile_endpoint,
+                inventory,
+                one.namespace,
+                one.name,
+                one.kind,
+                emit=emit,
+                failsafes=wanted.failsafes,
+            )
             for one in refs(inventory, wanted)
         ]
     for make in made:
@@ -98,7 +128,7 @@ def compile_one(inventory: Inventory, wanted: Choice) -> CompiledPair:
     """The pair for one interface; ends the command (exit 2) when the choice leaves several endpoints."""
     found = refs(inventory, wanted)
     if len(found) > 1:
-        names = ", ".join(f"{one.namespace}/{one.name}" for one in found[:_SHOWN])
+        names = ", ".join(str(one) for one in found[:_SHOWN])
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         fail(Code.USAGE, f"the files hold {len(found)} endpoints: {names}{more}", "choose one by --endpoint")
     return next(compile_each(inventory, wanted))

@@ -65,10 +65,14 @@ def parse_labels(text: str) -> Mapping[str, str]:
 
 
 def parse_endpoint(text: str) -> tuple[str, str]:
-    """`NS/NAME` as a pair; typer.BadParameter when it is not that."""
+    """`NS/NAME`, or the `NAME` of a HostEndpoint, as a pair; typer.BadParameter when it is neither."""
     namespace, slash, name = text.partition("/")
-    if not slash or not namespace or not name or "/" in name:
-        raise typer.BadParameter(f"{text!r} is not NAMESPACE/NAME", param_hint="--endpoint")
+    if not slash:
+        namespace, name = "", text
+    if not name or "/" in name or (slash and not namespace):
+        raise typer.BadParameter(
+            f"{text!r} is neither NAMESPACE/NAME nor the name of a HostEndpoint", param_hint="--endpoint"
+        )
     return namespace, name
 
 
@@ -88,7 +92,24 @@ Files = Annotated[
     ),
 ]
 Endpoint = Annotated[
-    str | None, typer.Option("--endpoint", metavar="NS/NAME", help="Only this endpoint of the inventory.")
+    str | None,
+    typer.Option(
+        "--endpoint", metavar="[NS/]NAME", help="Only this endpoint of the inventory (a host has no NS)."
+    ),
+]
+FailsafeInbound = Annotated[
+    str | None,
+    typer.Option(
+        "--failsafe-inbound",
+        metavar="PORTS",
+        help="What of a HostEndpoint stays reachable: tcp:22,udp:10.0.0.0/8:68 or none (default: Calico's).",
+    ),
+]
+FailsafeOutbound = Annotated[
+    str | None,
+    typer.Option(
+        "--failsafe-outbound", metavar="PORTS", help="What a HostEndpoint may always reach, as inbound."
+    ),
 ]
 OneEndpoint = Annotated[
     str | None, typer.Option("--endpoint", metavar="NS/NAME", help="The endpoint whose policy judges.")

@@ -15,6 +15,7 @@ from .plan.build import PlanLimitError
 from .reading import read_sources
 from .resolve import EndpointRef, Resolved, World, inventory, resolve_endpoint, resolve_labels, review
 from .resolve import endpoints as endpoints_of
+from .resolve.failsafes import DEFAULTS, Failsafes
 from .source import CompileError, Diagnostic, Diagnostics, Source
 
 LIMIT: Final = "POLC-E0801"
@@ -65,7 +66,7 @@ def endpoints(given: Inventory) -> tuple[EndpointRef, ...]:
             None,
             hint="add the inventory's files, or compile for labels: --labels app=web",
         )
-    names = [f"{ref.namespace}.{ref.name}" for ref in refs]
+    names = [ref.file_name for ref in refs]
     for name in sorted({name for name in names if names.count(name) > 1}):
         diagnostics.error(NO_ENDPOINT, f"two endpoints would both be written as {name}", None)
     if diagnostics.failed:
@@ -74,11 +75,19 @@ def endpoints(given: Inventory) -> tuple[EndpointRef, ...]:
 
 
 def compile_endpoint(
-    given: Inventory, namespace: str, name: str, kind: str = "", *, emit: Iterable[str] = ()
+    given: Inventory,
+    namespace: str,
+    name: str,
+    kind: str = "",
+    *,
+    emit: Iterable[str] = (),
+    failsafes: Failsafes | None = None,
 ) -> CompiledPair:
-    """The pair of a named endpoint. emit: words of `ir`, `plan`, `llvm`, `asm`. Raises CompileError."""
+    """The pair of a named endpoint. emit: words of `ir`, `plan`, `llvm`, `asm`. failsafes: of a HostEndpoint,
+    None for Calico's. Raises CompileError."""
     diagnostics = Diagnostics()
-    resolved = resolve_endpoint(given.world, EndpointRef(namespace, name, kind), diagnostics)
+    ref = EndpointRef(namespace, name, kind)
+    resolved = resolve_endpoint(given.world, ref, diagnostics, failsafes or DEFAULTS)
     return _compile(given, resolved, diagnostics, frozenset(emit))
 
 

@@ -12,6 +12,7 @@ from ..compiler.pipeline import Inventory, compile_endpoint, compile_labels, loa
 from ..compiler.resolve import EndpointRef, Resolved, World, resolve_endpoint, resolve_labels
 from ..compiler.resolve import endpoints as endpoints_of
 from ..compiler.source import CompileError, Diagnostic, Diagnostics, Source
+from ..pair.layout import Config
 from ..pair.object import ObjectPair, read_pair
 from .native import NativeEngine
 from .packets import Address
@@ -21,7 +22,7 @@ from .packets import Address
 class Whom:
     """The endpoint to judge for: one of the inventory (namespace and name), or any Pod of some labels.
 
-    namespace: None with labels takes the one that the policies share.
+    namespace: None with labels takes the one that the policies share; `` for a HostEndpoint.
     """
 
     namespace: str | None
@@ -30,7 +31,7 @@ class Whom:
 
     def __str__(self) -> str:
         if self.name:
-            return f"{self.namespace}/{self.name}"
+            return f"{self.namespace}/{self.name}" if self.namespace else self.name
         text = ",".join(f"{key}={value}" for key, value in self.labels)
         return f"{text} in {self.namespace}" if self.namespace else text
 
@@ -44,6 +45,11 @@ class Judged:
     inventory: Inventory = field(repr=False)
     _compiled: CompiledPair | None = None
 
+    @property
+    def is_host(self) -> bool:
+        """Whether it is a HostEndpoint, whose interface is the host's own."""
+        return bool(self.whom.name) and not self.whom.namespace
+
     def compiled(self) -> CompiledPair:
         """Raises CompileError."""
         if self._compiled is None:
@@ -55,9 +61,9 @@ class Judged:
         made = self.compiled()
         return read_pair(made.ingress, made.egress, f"{made.name} ingress", f"{made.name} egress")
 
-    def native(self) -> NativeEngine:
+    def native(self, config: Config) -> NativeEngine:
         """The judges as machine code of this process, without flows. Raises CompileError."""
-        return NativeEngine(*native_judges(self.inventory, self.resolved))
+        return NativeEngine(*native_judges(self.inventory, self.resolved), config)
 
 
 class Policies:

@@ -11,12 +11,14 @@ from ...runtime.attach import AttachReport, AttachRequest, attach
 from ...runtime.errors import NotInForce
 from ...runtime.hooks import Mechanism
 from ...runtime.hooks import Mode as RuntimeMode
-from ..compiling import choice, compile_one, load
+from ..compiling import Choice, choice, compile_one, load
 from ..doors import bpffs_root, with_kernel
 from ..options import (
     AllowBefore,
     BpffsRoot,
     Endpoint,
+    FailsafeInbound,
+    FailsafeOutbound,
     Format,
     Hook,
     Interface,
@@ -62,6 +64,12 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")
     ] = False,
+    no_host_access: Annotated[
+        bool,
+        typer.Option("--no-host-access", help="Judge what this host itself sends to its workload, too."),
+    ] = False,
+    failsafe_inbound: FailsafeInbound = None,
+    failsafe_outbound: FailsafeOutbound = None,
     allow_before: AllowBefore = None,
     format: OutputFormat = Format.TEXT,
 ) -> None:
@@ -69,7 +77,8 @@ def run(
 
     Both directions come into force at once; attaching what is in force already writes nothing.
     """
-    pair = _pair(targets, endpoint, labels, namespace)
+    wanted = choice(endpoint, labels, namespace, (failsafe_inbound, failsafe_outbound))
+    pair = _pair(targets, wanted, endpoint)
     request = AttachRequest(
         interface=iface,
         bpffs=bpffs_root(bpffs),
@@ -79,6 +88,7 @@ def run(
         closed=closed,
         refresh=refresh,
         dry_run=dry_run,
+        host_access=not no_host_access,
     )
     report = with_kernel(netns, lambda kernel: attach(kernel, pair, request))
     typer.echo(report.model_dump_json(indent=2) if format is Format.JSON else _text(report))
@@ -91,12 +101,13 @@ def run(
         )
 
 
-def _pair(targets: list[str], endpoint: str | None, labels: str | None, namespace: str | None) -> ObjectPair:
+def _pair(targets: list[str], wanted: Choice, endpoint: str | None) -> ObjectPair:
     """The pair on disk, or the one that the policies compile to."""
-    wanted = choice(endpoint, labels, namespace)
     if len(targets) == 1 and is_pair(targets[0]):
         if wanted.labels is not None:
             raise typer.BadParameter("--labels is for policies, not for a finished pair")
+        if wanted.failsafes is not None:
+            raise typer.BadParameter("failsafe ports are for policies, not for a finished pair")
         pair = load_pair(targets[0])
         if endpoint is not None:
             require_endpoint(pair, endpoint)

@@ -15,6 +15,8 @@ from ..compiling import choice, compile_each, load, refs
 from ..options import (
     Emit,
     Endpoint,
+    FailsafeInbound,
+    FailsafeOutbound,
     Files,
     Format,
     Labels,
@@ -72,6 +74,8 @@ def run(
         str | None,
         typer.Option("--emit", metavar="KIND,…", help="Write these too: ir, plan, llvm, asm."),
     ] = None,
+    failsafe_inbound: FailsafeInbound = None,
+    failsafe_outbound: FailsafeOutbound = None,
     strict: Strict = False,
     format: OutputFormat = Format.TEXT,
 ) -> None:
@@ -79,7 +83,7 @@ def run(
 
     For each endpoint NAME.ingress.o and NAME.egress.o are written, sealed with one identity.
     """
-    wanted = choice(endpoint, labels, namespace)
+    wanted = choice(endpoint, labels, namespace, (failsafe_inbound, failsafe_outbound))
     kinds = parse_emit(emit) if emit is not None else ()
     if out.exists() and not out.is_dir():
         fail(Code.INPUT, f"{out} is not a folder")

@@ -33,6 +33,11 @@ class EndpointRef:
     name: str
     kind: str = ""
 
+    @property
+    def file_name(self) -> str:
+        """What objects for it are called."""
+        return f"{self.namespace}.{self.name}" if self.namespace else self.name
+
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 

@@ -174,7 +174,9 @@ class Scene:
         return netns.run(self.veth.namespace, inside)
 
     def request(self, **changes: Any) -> AttachRequest:
-        return replace(AttachRequest(self.device, self.root, self.mode, self.mechanism), **changes)
+        """Without access for the host, since it is the node itself that sends here."""
+        plain = AttachRequest(self.device, self.root, self.mode, self.mechanism, host_access=False)
+        return replace(plain, **changes)
 
     def attach(self, pair: ObjectPair, **changes: Any) -> AttachReport:
         return self.run(lambda kernel: attach(kernel, pair, self.request(**changes)))
