@@ -128,7 +128,14 @@ def _read_document(place: Place, root: Node, skipped: Skipped) -> list[Resource]
     if is_kustomize(place.file, root):
         skipped.add(place, "Kustomization", root)
         return []
+    if isinstance(root, Items) and root.items and all(map(_has_kind, root.items)):
+        # calicoctl prints resources of several kinds so.
+        return [found for item in root.items for found in _read_resource(place, item, skipped)]
     return _read_resource(place, root, skipped)
+
+
+def _has_kind(node: Node) -> bool:
+    return isinstance(node, Mapping) and "kind" in node.entries
 
 
 def _read_resource(

@@ -108,6 +108,7 @@ LISTS = [
     "apiVersion: v1\nkind: NamespaceList\nitems: [{apiVersion: v1, kind: Namespace, metadata: {name: a}}]",
     '{"kind": "List", "apiVersion": "v1", "metadata": {"selfLink": ""}, "items":'
     ' [{"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "a"}}]}',
+    '[{"kind": "NamespaceList", "apiVersion": "v1", "items": [{"metadata": {"name": "a"}}]}]',
 ]
 
 
