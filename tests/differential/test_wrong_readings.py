@@ -7,14 +7,17 @@ point at a time, to show that such an error in either could not have gone unseen
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 from random import Random
 from typing import Any
 
 import pytest
 from polc.tests.generators.worlds import World, build_world
-from polc.tests.oracle import inventory_reading, rule_reading, verdict_reading
+from polc.tests.oracle import inventory_reading, pod_reading, policy_reading, rule_reading
 from polc.tests.oracle.inventory_reading import Inventory, Object
+from polc.tests.oracle.policy_reading import Policy, place
+from polc.tests.oracle.profile_reading import Profiles
 from polc.tests.oracle.rule_reading import Packet, Rule, Side
 from polc.tests.oracle.selector_reading import read_selector
 from polc.tests.oracle.verdict_reading import Oracle, Reading
@@ -32,31 +35,29 @@ def _families_do_not_matter(patch: Patch) -> None:
 
 
 def _types_default_to_both(patch: Patch) -> None:
-    def types(policy: Object) -> set[str]:
-        given = policy["spec"].get("types")
+    def types(spec: Object) -> set[str]:
+        given = spec.get("types")
         return {word.lower() for word in given} if given else {"ingress", "egress"}
 
-    patch.setattr(verdict_reading, "_types", types)
+    patch.setattr(policy_reading, "_types", types)
 
 
 def _ties_by_fields(patch: Patch) -> None:
     """QUIRK 12 forgotten: name, then namespace, then kind, instead of one text."""
 
-    def place(policy: Object) -> Any:
-        order = policy["spec"].get("order")
-        meta = policy["metadata"]
-        return (inf if order is None else order, meta["name"], meta.get("namespace", ""), policy["kind"])
+    def by_fields(policy: Policy) -> Any:
+        order = policy.spec.get("order")
+        return (inf if order is None else order, policy.name, policy.namespace, policy.kind)
 
-    patch.setattr(verdict_reading, "_place", place)
+    patch.setattr(policy_reading, "place", by_fields)
 
 
 def _orders_as_text(patch: Patch) -> None:
-    right = verdict_reading._place
-    patch.setattr(verdict_reading, "_place", lambda policy: (str(right(policy)[0]), right(policy)[1]))
+    patch.setattr(policy_reading, "place", lambda policy: (str(place(policy)[0]), place(policy)[1]))
 
 
 def _missing_order_is_first(patch: Patch) -> None:
-    patch.setattr(verdict_reading, "inf", -inf)
+    patch.setattr(policy_reading, "inf", -inf)
 
 
 def _not_selector_is_never_merged(patch: Patch) -> None:
@@ -67,14 +68,14 @@ def _not_selector_is_never_merged(patch: Patch) -> None:
 
     right = rule_reading._side
 
-    def side(raw: Object, namespace: str, entities: Any) -> Side:
-        read = right(raw, namespace, entities)
+    def side(raw: Object, namespace: str, inventory: Inventory, exact: bool) -> Side:
+        read = right(raw, namespace, inventory, exact)
         refused = raw.get("notSelector")
         if not refused or read.holders is None:
             return read
         wrong = read_selector(refused)
-        strangers = frozenset(net for one in entities if wrong(one.labels) for net in one.nets)
-        return Side(read.nets, read.not_nets, read.ports, read.not_ports, read.holders, strangers)
+        strangers = frozenset(net for one in inventory.entities if wrong(one.labels) for net in one.nets)
+        return replace(read, strangers_to=strangers)
 
     patch.setattr(rule_reading, "_both", both)
     patch.setattr(rule_reading, "_side", side)
@@ -141,21 +142,21 @@ def _pass_denies(patch: Patch) -> None:
 
     def judge(self: Reading, packet: Packet) -> Any:
         said = right(self, packet)
-        return said._replace(allowed=False) if said.passed else said
+        return said._replace(allowed=False) if said.passes else said
 
     patch.setattr(Reading, "judge", judge)
 
 
 def _finished_pods_keep_addresses(patch: Patch) -> None:
-    patch.setattr(inventory_reading, "_FINISHED", set())
+    patch.setattr(pod_reading, "_FINISHED", set())
 
 
 def _host_networked_pods_are_peers(patch: Patch) -> None:
-    patch.setattr(inventory_reading, "_true", lambda value: False)  # noqa: ARG005
+    patch.setattr(inventory_reading, "true", lambda value: False)  # noqa: ARG005
 
 
 def _no_labels_from_namespaces(patch: Patch) -> None:
-    patch.setattr(Inventory, "namespace_labels", lambda self, namespace: {})  # noqa: ARG005
+    patch.setattr(Profiles, "inherited", lambda self, names: {})  # noqa: ARG005
 
 
 WRONG: list[Callable[[Patch], None]] = [

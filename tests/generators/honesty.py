@@ -13,8 +13,8 @@ KINDS = ("allow", "deny", "default", "pass")
 
 
 def kind_of(decision: Decision) -> str:
-    """allow, deny: by a rule of that action; default: the tier's; pass: left by a Pass; no-policy: none."""
-    if decision.passed:
+    """allow, deny: by a rule of that action; default: the tier's; pass: a Pass on the way."""
+    if decision.passes:
         return "pass"
     if decision.rule:
         return "allow" if decision.allowed else "deny"
@@ -36,7 +36,7 @@ class Honesty:
     def note(self, run: Hashable, decision: Decision) -> None:
         """One verdict. run: what distinguishes this policy set; rules are expected as (run, RuleName)."""
         self.kinds[kind_of(decision)] += 1
-        for name in (decision.rule, decision.passed, *decision.logged):
+        for name in (decision.rule, *decision.passes, *decision.logged):
             if name is not None:
                 self._met.add((run, name))
 

@@ -53,7 +53,7 @@ def _differs(world: World, objects: Sequence[Object], probes: Sequence[tuple[str
 def _applying(world: World, objects: Sequence[Object]) -> list[Object]:
     """The subject's policies, as found in `objects`."""
     keys = {
-        (one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"])
+        (one.raw["kind"], one.raw["metadata"].get("namespace"), one.name)
         for way in DIRECTIONS
         for one in world.oracle.applying(*world.subject, way)
     }

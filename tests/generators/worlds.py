@@ -52,7 +52,7 @@ class World:
 
 
 def decides(decision: Decision, name: RuleName) -> bool:
-    return name in (decision.rule, decision.passed, *decision.logged)
+    return name in (decision.rule, *decision.passes, *decision.logged)
 
 
 def build_world(seed: int, scale: int = 1) -> World:

@@ -2,7 +2,7 @@
 
 One file a field. A packet is one line:
 
-    DIRECTION PROTOCOL SOURCE > DESTINATION = VERDICT DECIDER [via PASS-RULE] [log RULE…]
+    DIRECTION PROTOCOL SOURCE > DESTINATION = VERDICT DECIDER [via PASS-RULE,…] [log RULE…]
 
 PROTOCOL: tcp, udp, sctp, icmp/TYPE/CODE, or a number. SOURCE, DESTINATION: `10.0.0.1:80`, `[fd00::1]:80`,
 or a bare address where the protocol has no ports. DECIDER: `namespace/policy/direction/number` (a global
@@ -43,7 +43,7 @@ class Expected:
     packet: Packet
     allowed: bool
     decider: str
-    via: str | None
+    via: tuple[str, ...]
     logs: tuple[str, ...]
 
 
@@ -86,7 +86,7 @@ def read_packet(line: str) -> Expected:
         packet,
         found["verdict"] == "allow",
         _WORDS.get(decider, decider),
-        found["via"],
+        tuple((found["via"] or "").split(",")) if found["via"] else (),
         tuple((found["logs"] or "").split()),
     )
 

@@ -10,18 +10,26 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, NamedTuple
 
-from .selector_reading import NAMESPACE_LABEL, Labels
+from .pod_reading import CONTROLLERS, container_ports, pod_addresses, pod_of, true
+from .profile_reading import Profiles, labels_of
+from .selector_reading import ACCOUNT_LABEL, NAMESPACE_LABEL, Labels
+from .service_reading import Services
 
 Object = Mapping[str, Any]
 
 _ORCHESTRATOR_LABEL = "projectcalico.org/orchestrator"
-_SERVICE_ACCOUNT_LABEL = "projectcalico.org/serviceaccount"
-_FINISHED = {"Failed", "Succeeded", "Completed"}
-_NAMESPACED = {"NetworkPolicy", "NetworkSet", "WorkloadEndpoint", "Pod"}
+NUMBERS = {"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58, "sctp": 132, "udplite": 136}
+_NAMESPACED = frozenset(
+    {
+        *("NetworkPolicy", "StagedNetworkPolicy", "StagedKubernetesNetworkPolicy", "NetworkSet"),
+        *("WorkloadEndpoint", "Pod", "ServiceAccount", "EndpointSlice", "Endpoints", "Service"),
+        *CONTROLLERS,
+    }
+)
 
 
 class Unsupported(Exception):
-    """The object is outside the language of this issue."""
+    """The object is outside the language."""
 
 
 class Net(NamedTuple):
@@ -45,16 +53,25 @@ def read_net(text: str) -> Net:
     return Net(network.version, int(network.network_address), int(network.broadcast_address))
 
 
+class NamedPort(NamedTuple):
+    """A port that an endpoint gives a name; protocol by number."""
+
+    name: str
+    protocol: int
+    port: int
+
+
 @dataclass(frozen=True)
 class Entity:
-    """Something with labels and addresses. end_allows: its namespace profile allows the undecided."""
+    """Something with labels and addresses; ports and profiles: of endpoints only."""
 
     kind: str
     namespace: str
     name: str
     labels: Labels
     nets: tuple[Net, ...]
-    end_allows: bool = False
+    ports: tuple[NamedPort, ...] = ()
+    profiles: tuple[str, ...] = ()
 
 
 def namespace_of(thing: Object) -> str:
@@ -64,85 +81,103 @@ def namespace_of(thing: Object) -> str:
     return str(thing["metadata"].get("namespace") or "default")
 
 
-def labels_of(thing: Object) -> dict[str, str]:
-    return {str(key): str(value) for key, value in (thing["metadata"].get("labels") or {}).items()}
+def flat(objects: Iterable[Object]) -> list[Object]:
+    """The objects with every list (`List`, `PodList`, …) replaced by its items."""
+    found: list[Object] = []
+    for thing in objects:
+        if str(thing["kind"]).endswith("List"):
+            found += flat(thing.get("items") or ())
+        else:
+            found.append(thing)
+    return found
+
+
+def protocol_number(given: Any) -> int:
+    """Of a name, in any case, or of a number (§3.1)."""
+    text = str(given)
+    return int(text) if text.isdigit() else NUMBERS[text.lower()]
 
 
 class Inventory:
-    """entities: all endpoints and sets; a workload's are in `workloads` by (namespace, name) too."""
+    """entities: all endpoints and sets; workloads: those that are pods, by (namespace, name); hosts: the
+    HostEndpoints, by name."""
 
     def __init__(self, objects: Iterable[Object]) -> None:
-        things = list(objects)
-        self._namespaces = {
-            str(thing["metadata"]["name"]): labels_of(thing)
-            for thing in things
-            if thing["kind"] == "Namespace"
-        }
+        things = flat(objects)
+        self.profiles = Profiles(things)
+        self.services = Services(things)
         readers = {
-            "Pod": self._pod,
             "WorkloadEndpoint": self._workload,
             "HostEndpoint": self._host,
             "NetworkSet": self._set,
             "GlobalNetworkSet": self._set,
+            **dict.fromkeys(("Pod", *CONTROLLERS), self._pod),
         }
         found = [readers[thing["kind"]](thing) for thing in things if thing["kind"] in readers]
         self.entities = tuple(entity for entity in found if entity is not None)
+        self.hosts = {one.name: one for one in self.entities if one.kind == "HostEndpoint"}
         self.workloads = {
-            (entity.namespace, entity.name): entity
-            for entity in self.entities
-            if entity.kind in ("Pod", "WorkloadEndpoint")
+            (one.namespace, one.name): one
+            for one in self.entities
+            if one.kind in ("Pod", "WorkloadEndpoint") or one.kind in CONTROLLERS
         }
+
+    def endpoint(self, namespace: str, name: str) -> Entity:
+        """A workload, or without namespace a HostEndpoint. Raises KeyError."""
+        return self.workloads[namespace, name] if namespace else self.hosts[name]
 
     def namespace_labels(self, namespace: str) -> dict[str, str]:
         """What profile `kns.<namespace>` hands down (§2.6)."""
-        own = self._namespaces.get(namespace, {})
-        given = {f"pcns.{key}": value for key, value in own.items()}
-        given["pcns.projectcalico.org/name"] = namespace
-        return given
+        return self.profiles.inherited([f"kns.{namespace}"])
 
-    def pod_like(self, namespace: str, labels: Labels, service_account: str = "default") -> dict[str, str]:
-        """All labels that selectors see on a pod of that namespace (§2.7)."""
-        own = {key: value for key, value in labels.items() if not key.startswith(("pcns.", "pcsa."))}
+    def pod_like(
+        self, namespace: str, labels: Labels, service_account: str = "default"
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """All labels that selectors see on a pod of that namespace, and its profiles (§2.7)."""
+        profiles = (f"kns.{namespace}", f"ksa.{namespace}.{service_account}")
+        own = _unforged(labels)
         own[NAMESPACE_LABEL] = namespace
         own[_ORCHESTRATOR_LABEL] = "k8s"
-        own[_SERVICE_ACCOUNT_LABEL] = service_account
-        return self.namespace_labels(namespace) | own
+        own[ACCOUNT_LABEL] = service_account
+        return self.profiles.inherited(profiles) | own, profiles
 
     def _pod(self, thing: Object) -> Entity | None:
-        spec, namespace = thing.get("spec") or {}, namespace_of(thing)
+        carrier, namespace = pod_of(thing), namespace_of(thing)
+        spec = carrier.get("spec") or {}
         # §2.7 skips an unscheduled pod. A manifest written by hand names no node though, so what has an
         # address counts, and what Calico would skip has none to give.
-        if _true(spec.get("hostNetwork")):
+        if true(spec.get("hostNetwork")):
             return None
-        labels = self.pod_like(namespace, labels_of(thing), str(spec.get("serviceAccountName") or "default"))
-        nets = tuple(read_net(text) for text in _pod_addresses(thing))
-        return Entity("Pod", namespace, str(thing["metadata"]["name"]), labels, nets, end_allows=True)
+        account = str(spec.get("serviceAccountName") or "default")
+        own = labels_of({"metadata": carrier.get("metadata") or {}})
+        labels, profiles = self.pod_like(namespace, own, account)
+        nets = tuple(read_net(text) for text in pod_addresses(thing))
+        ports = _named_ports(container_ports(spec))
+        return Entity(thing["kind"], namespace, str(thing["metadata"]["name"]), labels, nets, ports, profiles)
 
     def _workload(self, thing: Object) -> Entity:
         spec, namespace = thing.get("spec") or {}, namespace_of(thing)
-        account = str(spec.get("serviceAccountName") or "")
-        profiles = [str(name) for name in spec.get("profiles") or ()]
-        of_namespace = f"kns.{namespace}"
-        if set(profiles) - {of_namespace, f"ksa.{namespace}.{account or 'default'}"}:
-            raise Unsupported("a workload endpoint with a profile of its own")
-        own = {
-            key: value for key, value in labels_of(thing).items() if not key.startswith(("pcns.", "pcsa."))
-        }
+        profiles = tuple(str(name) for name in spec.get("profiles") or ())
+        own = _unforged(labels_of(thing))
         own[NAMESPACE_LABEL] = namespace
         if spec.get("orchestrator"):
             own[_ORCHESTRATOR_LABEL] = str(spec["orchestrator"])
-        if account:
-            own[_SERVICE_ACCOUNT_LABEL] = account
-        confined = of_namespace in profiles
-        inherited = self.namespace_labels(namespace) if confined else {}
+        if spec.get("serviceAccountName"):
+            own[ACCOUNT_LABEL] = str(spec["serviceAccountName"])
+        labels = self.profiles.inherited(profiles) | own
         nets = tuple(read_net(text) for text in spec.get("ipNetworks") or ())
-        name = str(thing["metadata"]["name"])
-        return Entity("WorkloadEndpoint", namespace, name, inherited | own, nets, end_allows=confined)
+        ports = _named_ports(spec.get("ports") or ())
+        return Entity(
+            "WorkloadEndpoint", namespace, str(thing["metadata"]["name"]), labels, nets, ports, profiles
+        )
 
     def _host(self, thing: Object) -> Entity:
         spec = thing.get("spec") or {}
+        profiles = tuple(str(name) for name in spec.get("profiles") or ())
         nets = tuple(read_net(text) for text in spec.get("expectedIPs") or ())
-        return Entity("HostEndpoint", "", str(thing["metadata"]["name"]), labels_of(thing), nets)
+        labels = self.profiles.inherited(profiles) | labels_of(thing)
+        ports = _named_ports(spec.get("ports") or ())
+        return Entity("HostEndpoint", "", str(thing["metadata"]["name"]), labels, nets, ports, profiles)
 
     def _set(self, thing: Object) -> Entity:
         namespace, labels = namespace_of(thing), labels_of(thing)
@@ -152,27 +187,14 @@ class Inventory:
         return Entity(str(thing["kind"]), namespace, str(thing["metadata"]["name"]), labels, nets)
 
 
-def _true(value: object) -> bool:
-    return value is True or value == "true"
+def _unforged(labels: Labels) -> dict[str, str]:
+    """§2.7: a workload cannot pretend to the labels of a namespace or a service account."""
+    return {key: value for key, value in labels.items() if not key.startswith(("pcns.", "pcsa."))}
 
 
-def _pod_addresses(thing: Object) -> list[str]:
-    """The first source that has any, in the order of §2.7; a finished pod has none."""
-    status, metadata = thing.get("status") or {}, thing["metadata"]
-    annotations = metadata.get("annotations") or {}
-    if status.get("phase") in _FINISHED:
-        return []
-    if metadata.get("deletionTimestamp") and annotations.get("cni.projectcalico.org/podIP") == "":
-        return []
-    listed = [str(item["ip"]) for item in status.get("podIPs") or () if item.get("ip")]
-    if listed:
-        return listed
-    for value in (
-        status.get("podIP"),
-        annotations.get("cni.projectcalico.org/podIPs"),
-        annotations.get("cni.projectcalico.org/podIP"),
-        annotations.get("vpc.amazonaws.com/pod-ips"),
-    ):
-        if value:
-            return [part for part in str(value).split(",") if part]
-    return []
+def _named_ports(raw: Iterable[Object]) -> tuple[NamedPort, ...]:
+    return tuple(
+        NamedPort(str(one["name"]), protocol_number(one["protocol"]), int(one["port"]))
+        for one in raw
+        if one.get("name")
+    )

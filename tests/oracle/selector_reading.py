@@ -12,6 +12,7 @@ Labels = Mapping[str, str]
 Predicate = Callable[[Labels], bool]
 
 NAMESPACE_LABEL = "projectcalico.org/namespace"
+ACCOUNT_LABEL = "projectcalico.org/serviceaccount"
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_./-]{1,512}")
 _GAP = re.compile(r"[ \t]*")
@@ -39,20 +40,30 @@ class UnreadableSelector(Exception):
         self.column = column
 
 
-def read_selector(text: str, *, of_namespaces: bool = False) -> Predicate:
+def read_selector(
+    text: str, *, of_namespaces: bool = False, of_accounts: bool = False, of_policy: bool = False
+) -> Predicate:
     """The predicate of `text`; the empty text is true everywhere.
 
     of_namespaces: read it as a namespaceSelector (§4.1 step 1): each label key gets the `pcns.` prefix,
-    `all()` means "in a namespace" and `global()` "in none".
+    `all()` means "in a namespace" and `global()` "in none". of_accounts: as a selector of service accounts,
+    whose keys get `pcsa.`; `all()` stays true, but in the serviceAccountSelector of a GlobalNetworkPolicy
+    (of_policy) it means "has a service account" (QUIRK 4 as decided).
     """
-    return _Reader(text, of_namespaces).whole()
+    prefix = "pcns." if of_namespaces else "pcsa." if of_accounts else ""
+    held = NAMESPACE_LABEL if of_namespaces else ACCOUNT_LABEL if of_accounts and of_policy else ""
+    return _Reader(text, prefix, held, of_namespaces).whole()
 
 
 class _Reader:
-    def __init__(self, text: str, of_namespaces: bool) -> None:
+    """prefix: of every key. held: the label that `all()` asks for, if any. spaces: `global()` denies it."""
+
+    def __init__(self, text: str, prefix: str, held: str, spaces: bool) -> None:
         self.text = text
         self.at = 0
-        self.of_namespaces = of_namespaces
+        self.prefix = prefix
+        self.held = held
+        self.spaces = spaces
 
     def whole(self) -> Predicate:
         self.gap()
@@ -119,11 +130,11 @@ class _Reader:
             self.need(")")
             return lambda labels: key in labels
         self.need(")")
-        if not self.of_namespaces:
-            return lambda _: True
-        if name == "all":
-            return lambda labels: NAMESPACE_LABEL in labels
-        return lambda labels: NAMESPACE_LABEL not in labels
+        if name == "all" and self.held:
+            return lambda labels: self.held in labels
+        if name == "global" and self.spaces:
+            return lambda labels: self.held not in labels
+        return lambda _: True
 
     def label(self) -> str:
         found = _IDENTIFIER.match(self.text, self.at)
@@ -131,7 +142,7 @@ class _Reader:
             raise self.wrong("a label")
         self.at = found.end()
         self.gap()
-        return ("pcns." if self.of_namespaces else "") + found.group()
+        return self.prefix + found.group()
 
     def comparison(self, key: str) -> Predicate:
         for name, pattern in _OPERATORS:

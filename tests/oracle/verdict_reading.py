@@ -6,137 +6,203 @@ compiler or pair, so that where it and the model agree, two readings agree.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import inf
 from typing import NamedTuple
 
-from .inventory_reading import Entity, Inventory, Object, Unsupported, namespace_of
+from .host_reading import is_failsafe, is_own
+from .inventory_reading import Entity, Inventory, Object, Unsupported, flat
+from .policy_reading import DIRECTIONS, Policy, read_policies, read_tiers
 from .rule_reading import Packet, Rule, RuleName, read_rule
-from .selector_reading import NAMESPACE_LABEL, Predicate, read_selector
-
-_POLICY_KINDS = {"NetworkPolicy", "GlobalNetworkPolicy"}
-_GROUPS = {"projectcalico.org/v3", "crd.projectcalico.org/v1"}
-_FIELDS = {"tier", "order", "selector", "namespaceSelector", "types", "ingress", "egress"}
 
 
 class Decision(NamedTuple):
-    """what: `rule`, `tier-default`, `end` (after a Pass) or `no-policy`. rule: the deciding Allow or Deny.
-
-    passed: the Pass rule by which the walk left the tier. logged: the Log rules it went by.
+    """what: `rule`, `tier-default`, `end` (past the last tier), `no-policy`; on a host also `failsafe`,
+    `forwarded`. rule: the deciding Allow or Deny. passes: the Pass rules by which the walk left a tier.
+    logged: the Log rules it went by.
     """
 
     allowed: bool
     what: str
     rule: RuleName | None = None
-    passed: RuleName | None = None
+    passes: tuple[RuleName, ...] = ()
     logged: tuple[RuleName, ...] = ()
 
     @property
     def decider(self) -> str:
-        """One text for the deciding place: the rule's name, or `tier-default`, `end`, `no-policy`."""
+        """One text for the deciding place: the rule's name, or `tier-default`, `end`, `no-policy`, …"""
         return str(self.rule) if self.rule else self.what
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One endpoint's policies in one direction: the rules in walk order. applies: some policy does."""
+class TierReading:
+    """The policies of one tier that are in force, as their rules in walk order. denies: its default."""
 
-    applies: bool
+    name: str
+    denies: bool
     rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Course:
+    """Tiers in walk order, those alone that apply."""
+
+    tiers: tuple[TierReading, ...]
+
+    def walk(self, packet: Packet) -> Decision:
+        """What the tiers say; `end` when none of them decides."""
+        passes: list[RuleName] = []
+        logged: list[RuleName] = []
+        for tier in self.tiers:
+            rule = _first(tier.rules, packet, logged)
+            if rule is None:
+                if tier.denies:
+                    return Decision(False, "tier-default", None, tuple(passes), tuple(logged))
+            elif rule.action == "Pass":
+                passes.append(rule.name)
+            else:
+                return Decision(rule.action == "Allow", "rule", rule.name, tuple(passes), tuple(logged))
+        return Decision(False, "end", None, tuple(passes), tuple(logged))
+
+
+def _first(rules: Iterable[Rule], packet: Packet, logged: list[RuleName]) -> Rule | None:
+    """The first rule that decides; Log rules on the way are noted."""
+    for rule in rules:
+        if rule.matches(packet):
+            if rule.action != "Log":
+                return rule
+            logged.append(rule.name)
+    return None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One endpoint's policies in one direction.
+
+    course: the tiers. profiles: the rules of its profiles, in order, until one that allows or denies all
+    (end_allows: it allows). forward: on a host, the tiers for what passes through. staged: the same were the
+    staged policies in force, None when there are none.
+    """
+
+    direction: str
+    course: Course
+    profiles: tuple[Rule, ...]
     end_allows: bool
+    host: Entity | None = None
+    forward: Course = Course(())
+    staged: Reading | None = None
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every rule in force, in walk order, each once."""
+        found: dict[RuleName, Rule] = {}
+        for tier in (*self.forward.tiers, *self.course.tiers):
+            found.update((rule.name, rule) for rule in tier.rules)
+        return (*found.values(), *self.profiles)
 
     def judge(self, packet: Packet) -> Decision:
-        if not self.applies:
-            return Decision(self.end_allows, "no-policy")
-        logged: list[RuleName] = []
-        for rule in self.rules:
-            if not rule.matches(packet):
-                continue
-            if rule.action == "Log":
-                logged.append(rule.name)
-            elif rule.action == "Pass":
-                return Decision(self.end_allows, "end", None, rule.name, tuple(logged))
-            else:
-                return Decision(rule.action == "Allow", "rule", rule.name, None, tuple(logged))
-        return Decision(False, "tier-default", None, None, tuple(logged))
+        if self.host is not None:
+            if not is_own(self.host, self.direction, packet):
+                return self._pass_through(packet)
+            if is_failsafe(self.direction, packet):
+                return Decision(True, "failsafe")
+        said = self.course.walk(packet)
+        if said.what != "end":
+            return said
+        logged = list(said.logged)
+        rule = _first(self.profiles, packet, logged)
+        if rule is not None:
+            return said._replace(
+                allowed=rule.action == "Allow", what="rule", rule=rule.name, logged=tuple(logged)
+            )
+        what = "end" if self.course.tiers else "no-policy"
+        return said._replace(allowed=self.end_allows, what=what, logged=tuple(logged))
+
+    def _pass_through(self, packet: Packet) -> Decision:
+        """§6.4: forwarded traffic sees applyOnForward policies alone; what they leave open is allowed."""
+        said = self.forward.walk(packet)
+        return said._replace(allowed=True, what="forwarded") if said.what == "end" else said
 
 
 class Oracle:
-    """Reads all objects once. Raises Unsupported on what this issue's language does not have."""
+    """Reads all objects once. Raises Unsupported on what the language does not have."""
 
     def __init__(self, objects: Iterable[Object]) -> None:
-        things = list(objects)
+        things = flat(objects)
         self.inventory = Inventory(things)
-        policies = [thing for thing in things if thing["kind"] in _POLICY_KINDS]
-        self.policies = sorted(policies, key=_place)
+        self.tiers = read_tiers(things)
+        self.policies = read_policies(things)
+        unknown = {one.tier for one in self.policies} - {tier.name for tier in self.tiers}
+        if unknown:
+            raise Unsupported(f"tiers {sorted(unknown)}")
 
     def endpoint(self, namespace: str, name: str) -> Mapping[str, Reading]:
-        """The endpoint's readings by `ingress` and `egress`; KeyError when it does not exist."""
-        return self._read(self.inventory.workloads[namespace, name])
+        """The endpoint's readings by `ingress` and `egress`; without namespace a HostEndpoint's. KeyError
+        when it does not exist."""
+        return self._read(self.inventory.endpoint(namespace, name))
 
     def labelled(self, labels: Mapping[str, str], namespace: str) -> Mapping[str, Reading]:
         """Of a pod of that namespace that would carry these labels."""
-        seen = self.inventory.pod_like(namespace, labels)
-        return self._read(Entity("Pod", namespace, "", seen, (), end_allows=True))
+        seen, profiles = self.inventory.pod_like(namespace, labels)
+        return self._read(Entity("Pod", namespace, "", seen, (), (), profiles))
 
-    def applying(self, namespace: str, name: str, direction: str) -> list[Object]:
-        """The policies of one endpoint and direction, in walk order."""
-        entity = self.inventory.workloads[namespace, name]
-        return [one for one in self.policies if direction in _types(one) and _selects(one, entity)]
+    def applying(self, namespace: str, name: str, direction: str) -> list[Policy]:
+        """The policies of one endpoint and direction, staged ones too, in walk order within their tiers."""
+        entity = self.inventory.endpoint(namespace, name)
+        return [one for one in self.policies if direction in one.types and one.selects(entity)]
 
     def _read(self, entity: Entity) -> Mapping[str, Reading]:
-        return {direction: self._direction(entity, direction) for direction in ("ingress", "egress")}
+        return {direction: self._direction(entity, direction) for direction in DIRECTIONS}
 
     def _direction(self, entity: Entity, direction: str) -> Reading:
-        applying = [one for one in self.policies if direction in _types(one) and _selects(one, entity)]
-        rules = tuple(
-            read_rule(
-                raw,
-                RuleName(one["kind"], namespace_of(one), str(one["metadata"]["name"]), direction, number),
-                self.inventory.entities,
-            )
-            for one in applying
-            for number, raw in enumerate(_spec(one).get(direction) or ())
+        applying = [one for one in self.policies if direction in one.types and one.selects(entity)]
+        staged = None
+        if any(one.staged for one in applying):
+            staged = self._reading(entity, direction, applying, staged_too=True)
+        plain = self._reading(entity, direction, applying, staged_too=False)
+        return Reading(**{**vars(plain), "staged": staged})
+
+    def _reading(
+        self, entity: Entity, direction: str, applying: list[Policy], *, staged_too: bool
+    ) -> Reading:
+        host = entity if entity.kind == "HostEndpoint" else None
+        forwarding = [one for one in applying if host and one.forward]
+        rules, end_allows = self._profiles(entity, direction)
+        return Reading(
+            direction,
+            self._course(applying, direction, staged_too),
+            rules,
+            end_allows,
+            host,
+            self._course(forwarding, direction, staged_too),
         )
-        return Reading(bool(applying), rules, entity.end_allows)
 
+    def _course(self, applying: list[Policy], direction: str, staged_too: bool) -> Course:
+        """§6.2: tiers with a policy that matches; where all of them are staged, nothing but a Pass."""
+        found = []
+        for tier in self.tiers:
+            present = [one for one in applying if one.tier == tier.name]
+            in_force = [one for one in present if staged_too or not one.staged]
+            if present:
+                rules = tuple(rule for one in in_force for rule in self._rules(one, direction))
+                found.append(TierReading(tier.name, bool(in_force) and tier.default == "Deny", rules))
+        return Course(tuple(found))
 
-def _spec(policy: Object) -> Object:
-    spec: Object = policy.get("spec") or {}
-    strange = set(spec) - _FIELDS
-    if strange or policy["apiVersion"] not in _GROUPS or str(spec.get("tier") or "default") != "default":
-        raise Unsupported(
-            f"{policy['kind']} {policy['metadata']['name']}: {sorted(strange) or 'tier or group'}"
-        )
-    return spec
+    def _rules(self, policy: Policy, direction: str) -> Iterator[Rule]:
+        for number, raw in enumerate(policy.rules(direction)):
+            name = RuleName(policy.kind, policy.namespace, policy.name, direction, number)
+            yield read_rule(raw, name, self.inventory)
 
-
-def _place(policy: Object) -> tuple[float, bytes]:
-    """§6.1: order, none last; then the text `name/namespace/kind` (QUIRK 12)."""
-    order = _spec(policy).get("order")
-    name = str(policy["metadata"]["name"])
-    tie = f"{name}/{namespace_of(policy)}/{policy['kind']}"
-    return (inf if order is None else float(order), tie.encode())
-
-
-def _types(policy: Object) -> set[str]:
-    """§2.1 with QUIRK 1: the default goes by the number of rules."""
-    spec = _spec(policy)
-    if spec.get("types"):
-        return {str(word).lower() for word in spec["types"]}
-    if not spec.get("egress"):
-        return {"ingress"}
-    return {"ingress", "egress"} if spec.get("ingress") else {"egress"}
-
-
-def _selects(policy: Object, entity: Entity) -> bool:
-    """§4.1, the applicability selector, with QUIRK 4 as decided (`all()` rewritten on the tree)."""
-    spec = _spec(policy)
-    parts: list[Predicate] = [read_selector(str(spec.get("selector") or ""))]
-    if policy["kind"] == "NetworkPolicy":
-        home = namespace_of(policy)
-        parts.append(lambda labels: labels.get(NAMESPACE_LABEL) == home)
-    elif spec.get("namespaceSelector"):
-        parts.append(read_selector(str(spec["namespaceSelector"]), of_namespaces=True))
-    return all(part(entity.labels) for part in parts)
+    def _profiles(self, entity: Entity, direction: str) -> tuple[tuple[Rule, ...], bool]:
+        """§6.2.3: the rules of the profiles in order; a profile that decides everything ends them."""
+        rules: list[Rule] = []
+        for profile in entity.profiles:
+            raws = self.inventory.profiles.rules(profile).get(direction) or ()
+            if not self.inventory.profiles.is_explicit(profile):
+                if raws:
+                    return tuple(rules), str(raws[0]["action"]) == "Allow"
+                continue
+            for number, raw in enumerate(raws):
+                name = RuleName("Profile", "", profile, direction, number)
+                rules.append(read_rule(raw, name, self.inventory))
+        return tuple(rules), False
