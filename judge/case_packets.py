@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from ..compiler.parse.addresses import parse_address
@@ -28,9 +29,13 @@ from .packets import protocol_text
 
 ICMP_PROTOCOLS: Final = frozenset({PROTO_ICMP, PROTO_ICMPV6})
 _END: Final = Shape.of("an end", "endpoint labels namespace address")
+# A HostEndpoint's; a number or an address that is misspelt is not taken for one.
+_HOST_NAME: Final = re.compile(r"(?=.*[a-z])[a-z0-9][-a-z0-9.]*")
 _ICMP: Final = Shape.of("`icmp`", "type code")
 _OTHER_FAMILY: Final = {PROTO_ICMP: "in IPv6 it is `ICMPv6`", PROTO_ICMPV6: "in IPv4 it is `ICMP`"}
-_EXPECTED_END: Final = "NAMESPACE/NAME of an endpoint, an address, or a mapping with `endpoint` or `labels`"
+_EXPECTED_END: Final = (
+    "NAMESPACE/NAME, the name of a HostEndpoint, an address, or a mapping with `endpoint` or `labels`"
+)
 
 
 def read_side(place: Place, node: Node, what: str) -> Side | None:
@@ -59,6 +64,8 @@ def _named(place: Place, node: Scalar, what: str) -> Side | None:
     namespace, slash, name = node.text.partition("/")
     if slash and namespace and name and "/" not in name and ":" not in node.text:
         return Side(Whom(namespace, name))
+    if not node.null and _HOST_NAME.fullmatch(node.text):
+        return Side(Whom("", node.text))
     message = f"{what} cannot be {kind_of(node)}"
     place.error(codes.END, message, node, expected=_EXPECTED_END)
     return None

@@ -19,7 +19,8 @@ class UntestedRule(Shape):
 
 
 class CoverageReport(Shape):
-    """Every rule of a direction that its policy applies to counts once, whichever endpoint it judged for.
+    """Every rule of a direction that its policy applies to counts once, whichever endpoint it judged for;
+    those of staged policies do not, since they decide nothing.
 
     tested: rules that decided, logged or passed on for some packet. percent: 100 when there is no rule.
     """
@@ -61,6 +62,7 @@ class Coverage:
         rules = sorted(
             (rule.at.file, rule.at.line, rule.at.column, f"{policy_name(policy)}/{direction.word}/{number}")
             for policy in self._policies.world.policies
+            if not policy.staged
             for direction in sorted(policy.types)
             for number, rule in enumerate(policy.ingress if direction is Direction.INGRESS else policy.egress)
         )

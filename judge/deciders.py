@@ -13,7 +13,8 @@ from ..pair.object import ObjectPair
 @dataclass(frozen=True, slots=True)
 class Decider:
     """rule: `KIND/NAMESPACE/NAME/DIRECTION/NUMBER` with the rule's position in its list, from 0; for what
-    decides when no rule does `tier-default`, `end` or `no-policy`. at: `file:line:column`, or ``."""
+    decides when no rule does `tier-default`, `end` or `no-policy`; on a host's own interface also `failsafe`
+    and `forwarded`. at: `file:line:column`, or ``."""
 
     rule: str
     at: str

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Protocol, Self
 from ..compiler.model import Model, Packet, Verdict
 from ..compiler.model.flows import FLOW_CLASSES, flow_key, inner_key
 from ..pair.flow import State
-from ..pair.layout import Config, Direction
+from ..pair.layout import Config, ConfigFlag, Direction
 from ..pair.object import ObjectPair
 from ..pair.packet import PacketClass
 from ..runtime.bpf import Bpf
@@ -25,7 +25,8 @@ from .compiled import Judged
 from .kernel import KernelEngine, runnable
 from .outcome import FlowEntry, Run
 
-CONFIG: Final = Config(generation=1)
+_WORKLOAD: Final = Config(generation=1)
+_HOST: Final = Config(generation=1, flags=ConfigFlag.HOST)
 _SLACK: Final = 0.02  # seconds; several jiffies
 
 
@@ -61,10 +62,16 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
 
+def _config(judged: Judged) -> Config:
+    """As an attachment to the endpoint's interface would write it."""
+    return _HOST if judged.is_host else _WORKLOAD
+
+
 class _ModelEngine:
     def __init__(self, judged: Judged) -> None:
         self._program = judged.resolved.program
-        self._model = Model(self._program, CONFIG)
+        self._config = _config(judged)
+        self._model = Model(self._program, self._config)
 
     def step(self, direction: Direction, frame: bytes, packet: Packet, now: int) -> Run | None:  # noqa: ARG002
         # Differences of these numbers are exact, and compare with whole seconds as the milliseconds do.
@@ -78,7 +85,7 @@ class _ModelEngine:
         return Remembered(entry.rule, entry.owner, entry.state) if entry is not None else None
 
     def forget(self) -> None:
-        self._model = Model(self._program, CONFIG)
+        self._model = Model(self._program, self._config)
 
     def close(self) -> None:
         pass
@@ -86,7 +93,7 @@ class _ModelEngine:
 
 class _NativeEngine:
     def __init__(self, judged: Judged) -> None:
-        self._engine = judged.native()
+        self._engine = judged.native(_config(judged))
 
     def step(self, direction: Direction, frame: bytes, packet: Packet, now: int) -> Run | None:  # noqa: ARG002
         # Half a millisecond more, so that the engine's rounding down finds the one that is meant.
@@ -114,8 +121,8 @@ class _KernelEngine:
     """Time passes for one flow at a time, when a packet is about to look at it; a little less of it than it
     should, so that a silence of just a time-out's length is not over while the packet is on its way."""
 
-    def __init__(self, pair: ObjectPair) -> None:
-        self._engine = KernelEngine(Bpf(), pair, CONFIG)
+    def __init__(self, pair: ObjectPair, config: Config) -> None:
+        self._engine = KernelEngine(Bpf(), pair, config)
         self._seen: dict[bytes, _Clock] = {}
 
     def step(self, direction: Direction, frame: bytes, packet: Packet, now: int) -> Run | None:
@@ -171,13 +178,14 @@ def key_of(direction: Direction, packet: Packet) -> bytes | None:
 ENGINES: Final[Mapping[EngineName, Callable[[Judged], Engine]]] = {
     EngineName.MODEL: _ModelEngine,
     EngineName.NATIVE: _NativeEngine,
-    EngineName.KERNEL: lambda judged: _KernelEngine(judged.pair()),
+    EngineName.KERNEL: lambda judged: _KernelEngine(judged.pair(), _config(judged)),
 }
 
 
 def engine_of_pair(pair: ObjectPair) -> Engine:
     """The one engine that finished objects are enough for. Raises CannotError."""
-    return _KernelEngine(pair)
+    host = bool(pair.endpoint) and "/" not in pair.endpoint
+    return _KernelEngine(pair, _HOST if host else _WORKLOAD)
 
 
 class Panel:

@@ -5,13 +5,14 @@ The packet opens its flow: no earlier packet was seen. Verdicts are the model's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from ..compiler.model import Model, Outcome, Packet, Verdict, parse_packet
 from ..pair.layout import Direction
 from ..pair.packet import PacketClass, Reason
 from .compiled import Policies
-from .deciders import NOBODY, resolved_deciders
+from .deciders import NOBODY, Decider, resolved_deciders
 from .ends import End
 from .packets import Wanted
 from .walking import Shape, WalkedTier, Walker
@@ -33,6 +34,8 @@ _UNMATCHED: Final = {
     "tier-default": "no rule matches: the tier's default is {action}",
     "end": "every rule that matches passes on: the end of the walk is {action}",
     "no-policy": "no policy selects the endpoint in this direction: {action}",
+    "failsafe": "a failsafe port of every host: {action}",
+    "forwarded": "the host forwards it, and no policy for forwarded packets decides: {action}",
 }
 
 
@@ -49,9 +52,18 @@ class PacketView(Shape):
     icmp_code: int | None = None
 
 
+class Staged(Shape):
+    """A verdict that is told and not enforced. rule, at: what would decide."""
+
+    verdict: VerdictWord
+    rule: str
+    at: str
+
+
 class Judgement(Shape):
     """What one end's policy says. rule, at: what decided, `` when no rule was asked. why: in a sentence.
 
+    staged: what would decide otherwise were the staged policies in force, None when nothing would.
     walk: every tier, policy and rule that was tried, in order; empty when no rule was asked.
     """
 
@@ -61,6 +73,7 @@ class Judgement(Shape):
     rule: str
     at: str
     why: str
+    staged: Staged | None = None
     walk: tuple[WalkedTier, ...]
 
 
@@ -98,7 +111,17 @@ def _judge(policies: Policies, end: End, packet: Packet) -> Judgement:
         rule=decider.rule,
         at=decider.at,
         why=_why(outcome, packet, decider.rule, decider.action),
+        staged=_staged(outcome, deciders),
         walk=walk,
+    )
+
+
+def _staged(outcome: Outcome, deciders: Sequence[Decider]) -> Staged | None:
+    if outcome.staged is None:
+        return None
+    decider = deciders[outcome.staged]
+    return Staged(
+        verdict="deny" if outcome.verdict is Verdict.ALLOW else "allow", rule=decider.rule, at=decider.at
     )
 
 

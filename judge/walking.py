@@ -11,7 +11,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from ..compiler.ir.nodes import Action, Judge, Policy, Rule, Tier
-from ..compiler.ir.text import criterion_text
 from ..compiler.model import Packet
 from ..compiler.model.walk import Walk
 from ..compiler.resolve import Resolved, World
@@ -133,7 +132,7 @@ class Walker:
         source = self._policies.get(policy.name)
         # Rules for every host (failsafe ports, what is forwarded) stand in no file.
         if source is None:
-            return f"not {criterion_text(rule.criteria[failed])}"
+            return self._wording.plain(rule.criteria[failed], packet)
         given = (source.ingress if direction is Direction.INGRESS else source.egress)[number]
         return self._wording.mismatch(rule, failed, packet, given, source.metadata.namespace)
 

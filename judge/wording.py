@@ -42,6 +42,14 @@ class Wording:
         given: the rule as the policy has it. namespace: the policy's, `` for a global one.
         """
         criterion = rule.criteria[at]
+        if isinstance(criterion, MatchEndpointPort):
+            return self._endpoint_port(criterion, packet, given, namespace)
+        if isinstance(criterion, MatchAddress):
+            return self._address(rule.criteria, at, criterion, packet, given, namespace)
+        return self.plain(criterion, packet)
+
+    def plain(self, criterion: Criterion, packet: Packet) -> str:
+        """Why a criterion is false, whatever words the rule has for it."""
         match criterion:
             case MatchVersion(version):
                 return f"the packet is IPv{packet.version}, the rule is for IPv{version}"
@@ -56,19 +64,23 @@ class Wording:
                 return f"{_SIDES[side]} port {port} {verb} {_some(texts)}"
             case MatchIcmp():
                 return _icmp(criterion, packet)
-            case MatchEndpointPort():
-                return self._endpoint_port(criterion, packet, given, namespace)
-            case MatchAddress():
-                return self._address(rule.criteria, at, criterion, packet, given, namespace)
+            case MatchEndpointPort(side, _, negated):
+                port = packet.sport if side is Side.SOURCE else packet.dport
+                verb = "is one of the excluded" if negated else "is none of the endpoints'"
+                return f"{_SIDES[side]} port {port} {verb} ports"
+            case MatchAddress(side, name, negated):
+                verb = "is in the excluded" if negated else "is not in"
+                nets = map(prefix_text, self._sets[name].prefixes)
+                return f"{self._end(side, packet)} {verb} {_some(nets)}"
 
     def _endpoint_port(
         self, criterion: MatchEndpointPort, packet: Packet, given: Rule, namespace: str
     ) -> str:
-        number, port, entity = packet.source, packet.sport, given.source
+        port, entity = packet.sport, given.source
         if criterion.side is Side.DESTINATION:
-            number, port, entity = packet.destination, packet.dport, given.destination
+            port, entity = packet.dport, given.destination
         protocol = protocol_text(packet.protocol)
-        head = f"{_SIDES[criterion.side]} {self._named(packet, number)}, {protocol} port {port},"
+        head = f"{self._end(criterion.side, packet)}, {protocol} port {port},"
         if entity.services is not None:
             return f"{head} is no endpoint of service {_service(entity.services, namespace)}"
         if criterion.negated:
@@ -84,30 +96,28 @@ class Wording:
         given: Rule,
         namespace: str,
     ) -> str:
-        side = criterion.side
-        number = packet.source if side is Side.SOURCE else packet.destination
-        head = f"{_SIDES[side]} {self._named(packet, number)}"
-        entity = given.source if side is Side.SOURCE else given.destination
-        prefixes = self._sets[criterion.set].prefixes
+        entity = given.source if criterion.side is Side.SOURCE else given.destination
         if _is_nets(criteria, at, criterion, entity):
-            verb = "is in the excluded" if criterion.negated else "is not in"
-            return f"{head} {verb} {_some(map(prefix_text, prefixes))}"
+            return self.plain(criterion, packet)
+        head = self._end(criterion.side, packet)
         if criterion.negated:
             text = entity.not_selector.text if entity.not_selector else ""
             return f"{head} is selected by notSelector `{text}`"
         if entity.services is not None:
             return f"{head} is no address of service {_service(entity.services, namespace)}"
-        members = f"{len(prefixes)} network{'' if len(prefixes) == 1 else 's'}"
+        count = len(self._sets[criterion.set].prefixes)
+        members = f"{count} network{'' if count == 1 else 's'}"
         return f"{head} is not selected by {_selectors(entity, namespace)} ({members})"
 
-    def _named(self, packet: Packet, number: int) -> str:
-        """The address, with the name of the endpoint, host or set that has it."""
+    def _end(self, side: Side, packet: Packet) -> str:
+        """The side's address, with the name of the endpoint, host or set that has it."""
+        number = packet.source if side is Side.SOURCE else packet.destination
         text = str(packet_address(packet, number))
         wanted = Prefix(packet.version, number, 32 if packet.version == 4 else 128)
         if self._owners is None:
             self._owners = _owners(self._world)
         owners = self._owners.get(wanted)
-        return f"{text} ({_some(owners)})" if owners else text
+        return f"{_SIDES[side]} {text} ({_some(owners)})" if owners else f"{_SIDES[side]} {text}"
 
 
 def _owners(world: World) -> dict[Prefix, list[str]]:

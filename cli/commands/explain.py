@@ -96,6 +96,10 @@ def text(found: Explanation) -> str:
 def _judgement(judgement: Judgement) -> Iterator[str]:
     yield f"{judgement.direction} of {judgement.endpoint}: {judgement.verdict}"
     yield f"  {judgement.why}" + (f", at {judgement.at}" if judgement.at else "")
+    if judgement.staged is not None:
+        staged = judgement.staged
+        where = f", at {staged.at}" if staged.at else ""
+        yield f"  staged policies would {staged.verdict} it: {staged.rule}{where}"
     for tier in judgement.walk:
         yield f"  tier {tier.tier}"
         for policy in tier.policies:
