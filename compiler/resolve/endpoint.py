@@ -172,8 +172,8 @@ def resolve_labels(
             codes.NOTHING_SELECTED,
             f"no policy selects labels {text or '(none)'} in namespace {namespace}",
             None,
-            hint="compare with the policies' selectors, and give the namespace that is meant; its labels are in "
-            "the file of the Namespace",
+            hint="compare with the policies' selectors, and give the namespace that is meant; its labels are "
+            "in the file of the Namespace",
         )
         return None
     behind = world.behind(pod_profiles(namespace, account), namespace)

@@ -37,6 +37,44 @@ EXAMPLE = (
     "status: {podIPs: [{ip: 10.0.0.1}]}\n---\n"
     '{"apiVersion": "projectcalico.org/v3", "kind": "NetworkSet", "metadata": {"name": "s"},'
     ' "spec": {"nets": ["192.0.2.0/24", "fd00::1"]}}\n'
+    + """---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicyList
+items:
+- metadata: {name: k, namespace: shop}
+  spec:
+    podSelector: {matchLabels: {a: b}, matchExpressions: [{key: c, operator: In, values: [d]}]}
+    policyTypes: [Ingress, Egress]
+    ingress:
+    - {from: [{podSelector: {}}, {ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}], ports: [{port: x}]}
+    egress: [{to: [{namespaceSelector: {}}], ports: [{protocol: UDP, port: 1, endPort: 9}]}]
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: c}
+spec:
+  tier: Admin
+  priority: 1
+  subject: {pods: {namespaceSelector: {}, podSelector: {}}}
+  egress:
+  - {name: r, action: Deny, to: [{networks: [10.0.0.0/8]}, {namespaces: {}}],
+     protocols: [{tcp: {destinationPort: {range: {start: 1, end: 9}}}}, {destinationNamedPort: x}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec: {template: {metadata: {labels: {a: b}}, spec: {containers: [{ports: [{name: x, containerPort: 1}]}]}}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: e, labels: {kubernetes.io/service-name: s}}
+endpoints: [{addresses: [10.0.0.1]}]
+ports: [{port: 1, protocol: TCP}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: other}
+"""
 )
 NOISE = [
     "\0", "\t", "'", '"', "{", "}", "[", "]", ":", "- ", "---\n", "*x", "&x ", "!!int ", "|", ">", "\n", "#",
@@ -59,8 +97,8 @@ def inside(item: Diagnostic, text: str) -> bool:
 
 def test_the_unmutated_example_is_right() -> None:
     resources, found = read(EXAMPLE)
-    assert len(resources) == 4
-    assert not found
+    assert len(resources) == 8
+    assert [item.code for item in found] == ["POLC-N0001"]
 
 
 def test_mutated_files_never_raise() -> None:
