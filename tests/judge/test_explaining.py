@@ -12,7 +12,7 @@ from polc.compiler.model.walk import Walk
 from polc.judge.compiled import Policies, Whom
 from polc.judge.deciders import resolved_deciders
 from polc.judge.ends import End
-from polc.judge.explaining import Explanation, explain
+from polc.judge.explaining import Explanation, Staged, explain
 from polc.judge.packets import Wanted
 from polc.judge.walking import WalkedRule, Walker, matching
 from polc.pair.layout import Direction
@@ -20,7 +20,7 @@ from polc.tests.differential.subjects import DIRECTIONS, read_texts
 from polc.tests.generators.frames import frame_of
 from polc.tests.generators.styles import plain_text
 from polc.tests.generators.worlds import build_world
-from polc.tests.judge.worlds import CLIENT, CLIENT_ADDRESS, WEB, WEB_ADDRESS, shop, to_web
+from polc.tests.judge.worlds import CLIENT, CLIENT_ADDRESS, WEB, WEB_ADDRESS, read, shop, to_web
 
 INGRESS = (End(WEB, Direction.INGRESS),)
 
@@ -154,6 +154,49 @@ def test_both_ends_must_allow() -> None:
     assert allowed.verdict == "allow"
     assert [one.verdict for one in denied.judgements] == ["allow", "deny"]
     assert denied.verdict == "deny"
+
+
+HOST = """
+{apiVersion: projectcalico.org/v3, kind: HostEndpoint, metadata: {name: node-1, labels: {host: a}},
+ spec: {node: node-1, interfaceName: eth0, expectedIPs: [10.0.0.5]}}
+---
+{apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, metadata: {name: hosts},
+ spec: {selector: has(host), ingress: [{action: Allow, protocol: TCP, destination: {ports: [9100]}}]}}
+---
+{apiVersion: projectcalico.org/v3, kind: StagedGlobalNetworkPolicy, metadata: {name: would},
+ spec: {selector: has(host), order: 1, ingress: [{action: Deny, protocol: TCP}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("destination", "port", "verdict", "rule"),
+    [
+        ("10.0.0.5", 22, "allow", "failsafe"),
+        ("10.0.0.5", 80, "deny", "tier-default"),
+        ("10.0.0.5", 9100, "allow", "GlobalNetworkPolicy/hosts/ingress/0"),
+        ("10.9.9.9", 80, "allow", "forwarded"),
+    ],
+)
+def test_a_host_is_explained_with_what_holds_for_every_host(
+    destination: str, port: int, verdict: str, rule: str
+) -> None:
+    wanted = Wanted(6, ip_address("192.0.2.1"), ip_address(destination), 1, port)
+    explanation = explain(read(HOST), wanted, (End(Whom("", "node-1"), Direction.INGRESS),))
+    found = explanation.judgements[0]
+    assert (found.endpoint, found.verdict, found.rule) == ("node-1", verdict, rule)
+    assert all(one.because for one in rules(explanation) if one.result == "no match")
+
+
+def test_what_staged_policies_would_do_is_told_where_it_differs() -> None:
+    def staged(port: int) -> Staged | None:
+        wanted = Wanted(6, ip_address("192.0.2.1"), ip_address("10.0.0.5"), 1, port)
+        return explain(read(HOST), wanted, (End(Whom("", "node-1"), Direction.INGRESS),)).judgements[0].staged
+
+    told = staged(9100)
+    assert told is not None
+    assert (told.verdict, told.rule) == ("deny", "StagedGlobalNetworkPolicy/would/ingress/0")
+    assert told.at == "policy.yaml:9:59"
+    assert staged(80) is None
 
 
 @pytest.mark.parametrize("seed", range(12))
