@@ -43,15 +43,15 @@ MAX_RULE_NAME: Final = 100
 
 _RULE: Final = "name action protocols"
 SPEC = Shape.of("the spec of a ClusterNetworkPolicy", "tier priority subject ingress egress")
-_RULES: Final = {
+RULES: Final = {
     "ingress": Shape.of(
         "an ingress rule", f"{_RULE} from", elsewhere={"ports": "ports stand in `protocols`"}
     ),
     "egress": Shape.of("an egress rule", f"{_RULE} to", elsewhere={"ports": "ports stand in `protocols`"}),
 }
-_SUBJECT = Shape.of("a subject", "namespaces pods")
-_PODS = Shape.of("`pods`", "namespaceSelector podSelector")
-_PEERS: Final = {
+SUBJECT = Shape.of("a subject", "namespaces pods")
+PODS = Shape.of("`pods`", "namespaceSelector podSelector")
+PEERS: Final = {
     "ingress": Shape.of("an ingress peer", "namespaces pods"),
     "egress": Shape.of(
         "an egress peer",
@@ -59,10 +59,10 @@ _PEERS: Final = {
         {"nodes": Unsupported(), "domainNames": Unsupported()},
     ),
 }
-_PROTOCOL = Shape.of("an item of `protocols`", "tcp udp sctp destinationNamedPort")
-_NUMBERED = Shape.of("a protocol's match", "destinationPort")
-_PORT = Shape.of("a `destinationPort`", "number range")
-_RANGE = Shape.of("a port range", "start end")
+PROTOCOL = Shape.of("an item of `protocols`", "tcp udp sctp destinationNamedPort")
+NUMBERED = Shape.of("a protocol's match", "destinationPort")
+PORT = Shape.of("a `destinationPort`", "number range")
+RANGE = Shape.of("a port range", "start end")
 
 
 def read_cluster_policy(place: Place, document: Mapping) -> Policy | None:
@@ -82,7 +82,7 @@ def read_cluster_policy(place: Place, document: Mapping) -> Policy | None:
     if "priority" in values:
         priority = read_integer(place, values["priority"], "a priority", 0, MAX_PRIORITY)
     subject = _read_subject(place, values["subject"]) if "subject" in values else None
-    rules = {name: _read_rules(place, values.get(name), name) for name in _RULES}
+    rules = {name: _read_rules(place, values.get(name), name) for name in RULES}
     if metadata is None or tier is None or priority is None or subject is None:
         return None
     directions = {"ingress": Direction.INGRESS, "egress": Direction.EGRESS}
@@ -103,7 +103,7 @@ def read_cluster_policy(place: Place, document: Mapping) -> Policy | None:
 
 def _read_subject(place: Place, node: Node) -> tuple[SelectorField | None, SelectorField | None] | None:
     """The pods and the namespaces that the policy applies to."""
-    values = read_mapping(place, node, _SUBJECT)
+    values = read_mapping(place, node, SUBJECT)
     return None if values is None else _selected(place, node, values, "subject")
 
 
@@ -119,7 +119,7 @@ def _selected(
         namespaces = namespaces_field(at, read_label_selector(place, values["namespaces"]))
         # Only a subject is confined to pods; a peer's NetworkSets belong to its namespaces too (§8).
         return (pods_field(at, ()) if what == "subject" else None), namespaces
-    inner = read_mapping(place, values["pods"], _PODS)
+    inner = read_mapping(place, values["pods"], PODS)
     if inner is None:
         return None
     for name in ("namespaceSelector", "podSelector"):
@@ -143,7 +143,7 @@ def _read_rules(place: Place, node: Node | None, name: str) -> tuple[Rule, ...]:
         return ()
     rules: list[Rule] = []
     for item in read_list(place, node, f"`{name}`", MAX_ITEMS):
-        values = read_mapping(place, item, _RULES[name])
+        values = read_mapping(place, item, RULES[name])
         if values is not None:
             rules += _read_rule(place, item, values, name)
     return tuple(rules)
@@ -183,7 +183,7 @@ def _read_rule_name(place: Place, node: Node | None) -> dict[str, str]:
 
 
 def _read_peer(place: Place, node: Node, direction: str) -> Entity | None:
-    values = read_mapping(place, node, _PEERS[direction])
+    values = read_mapping(place, node, PEERS[direction])
     if values is None:
         return None
     if "networks" in values and len(values) == 1:
@@ -205,7 +205,7 @@ def _read_protocols(place: Place, node: Node | None) -> tuple[PortGroup, ...]:
         return (PortGroup(),)
     gathered = PortGroups()
     for item in read_list(place, node, "`protocols`", MAX_ITEMS):
-        values = read_mapping(place, item, _PROTOCOL)
+        values = read_mapping(place, item, PROTOCOL)
         if values is None:
             continue
         expected = "`tcp`, `udp`, `sctp` and `destinationNamedPort`"
@@ -226,13 +226,13 @@ def _read_protocols(place: Place, node: Node | None) -> tuple[PortGroup, ...]:
 
 def _read_destination(place: Place, node: Node) -> tuple[PortRange | None, bool]:
     """The port or range of a protocol, None for all of them; and whether it could be read."""
-    values = {} if is_empty(node) else read_mapping(place, node, _NUMBERED)
+    values = {} if is_empty(node) else read_mapping(place, node, NUMBERED)
     if values is None:
         return None, False
     if "destinationPort" not in values:
         return None, True
     given = values["destinationPort"]
-    port = read_mapping(place, given, _PORT)
+    port = read_mapping(place, given, PORT)
     if port is None:
         return None, False
     if not _only_one(place, given, port, "this `destinationPort`", "`number` and `range`"):
@@ -246,7 +246,7 @@ def _read_destination(place: Place, node: Node) -> tuple[PortRange | None, bool]
 
 
 def _read_range(place: Place, node: Node) -> tuple[PortRange | None, bool]:
-    values = read_mapping(place, node, _RANGE) or {}
+    values = read_mapping(place, node, RANGE) or {}
     for name in ("start", "end"):
         if name not in values:
             missing(place, node, f"this port range has no `{name}`")

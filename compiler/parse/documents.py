@@ -46,12 +46,12 @@ _BAD_CHARACTER = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 
-_RESOURCE = Shape.of("a resource", "apiVersion kind metadata spec status")
-_SHAPES: Final = {
+RESOURCE = Shape.of("a resource", "apiVersion kind metadata spec status")
+SHAPES: Final = {
     kind: Shape.of(f"a {kind}", f"apiVersion kind metadata spec status {fields}")
     for kind, fields in TOP_FIELDS.items()
 }
-_LIST = Shape.of("a List", "apiVersion kind items", ignored="metadata")
+LIST = Shape.of("a List", "apiVersion kind items", ignored="metadata")
 
 
 def parse(
@@ -167,7 +167,7 @@ def _read_resource(
     reader = find_reader(place, root, version, kind)
     if reader is None:
         return []
-    read_mapping(place, root, _SHAPES.get(kind or "", _RESOURCE))
+    read_mapping(place, root, SHAPES.get(kind or "", RESOURCE))
     resource = reader(place, root)
     return [] if resource is None else [resource]
 
@@ -205,7 +205,7 @@ def _read_list(
     place: Place, root: Mapping, skipped: Skipped, version: str | None, kind: str | None
 ) -> list[Resource]:
     """The items are documents; those of a typed list may leave out what the list says."""
-    values = read_mapping(place, root, _LIST) or {}
+    values = read_mapping(place, root, LIST) or {}
     items = values.get("items")
     if items is None:
         return []

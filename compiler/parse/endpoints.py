@@ -38,8 +38,8 @@ WORKLOAD = Shape.of(
         "qosControls": Unsupported(is_empty),
     },
 )
-_HOST_PORT = Shape.of("a port of a HostEndpoint", "name protocol port")
-_WORKLOAD_PORT = Shape.of("a port of a WorkloadEndpoint", "name protocol port hostPort hostIP")
+HOST_PORT = Shape.of("a port of a HostEndpoint", "name protocol port")
+WORKLOAD_PORT = Shape.of("a port of a WorkloadEndpoint", "name protocol port hostPort hostIP")
 
 
 def read_host_endpoint(place: Place, document: Mapping) -> HostEndpoint | None:
@@ -63,7 +63,7 @@ def read_host_endpoint(place: Place, document: Mapping) -> HostEndpoint | None:
     if _absent(values, "expectedIPs") and _absent(values, "interfaceName"):
         message = "this HostEndpoint has neither `interfaceName` nor `expectedIPs`"
         place.error(codes.ENDPOINT_ADDRESS, message, node, expected="at least one of the two")
-    ports = _ports(place, values, _HOST_PORT)
+    ports = _ports(place, values, HOST_PORT)
     if metadata is None:
         return None
     return HostEndpoint(
@@ -99,7 +99,7 @@ def read_workload_endpoint(place: Place, document: Mapping) -> WorkloadEndpoint 
     _text(place, values.get("containerID"), "a containerID", _CONTAINER, "letters, digits and inner `-`")
     _text(place, values.get("mac"), "a MAC address", _MAC, "six bytes such as `ee:ee:ee:ee:ee:ee`")
     _check_gateways(place, values)
-    ports = _ports(place, values, _WORKLOAD_PORT)
+    ports = _ports(place, values, WORKLOAD_PORT)
     networks = _items(place, values, "ipNetworks")
     addresses = [read_single_net(place, item, "an item of `ipNetworks`") for item in networks]
     fields = {

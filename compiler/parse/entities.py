@@ -33,8 +33,8 @@ ENTITY = Shape.of(
     IN_ENTITY,
     elsewhere={"protocol": "`protocol` belongs to the rule, beside `source` and `destination`"},
 )
-_SERVICES = Shape.of("`services`", "name namespace")
-_ACCOUNTS = Shape.of("`serviceAccounts`", "names selector")
+SERVICES = Shape.of("`services`", "name namespace")
+ACCOUNTS = Shape.of("`serviceAccounts`", "names selector")
 # What a rule with `services` may not have on the same side, in the order the API server complains.
 _BESIDE_SERVICES: Final = (
     *("namespaceSelector", "serviceAccounts", "selector", "notSelector"),
@@ -99,7 +99,7 @@ def _read_ports(
 def _read_services(place: Place, node: Node | None) -> ServiceMatch | None:
     if node is None:
         return None
-    values = read_mapping(place, node, _SERVICES)
+    values = read_mapping(place, node, SERVICES)
     if values is None:
         return None
     if "name" not in values or is_empty(values["name"]):
@@ -116,7 +116,7 @@ def _read_services(place: Place, node: Node | None) -> ServiceMatch | None:
 
 def _read_accounts(place: Place, node: Node | None) -> ServiceAccountMatch | None:
     """An empty one is none: it asks for nothing."""
-    values = {} if node is None else read_mapping(place, node, _ACCOUNTS)
+    values = {} if node is None else read_mapping(place, node, ACCOUNTS)
     if not values or node is None:
         return None
     names: list[str] = []

@@ -50,7 +50,7 @@ _IN_RULE: Final = {
     "destination": "Kubernetes' rules have `to`",
     "protocol": "the protocol stands in an item of `ports`",
 }
-_RULES: Final = {
+RULES: Final = {
     "ingress": Shape.of(
         "an ingress rule", "from ports", elsewhere=_IN_RULE | {"to": "an ingress rule has `from`"}
     ),
@@ -58,12 +58,12 @@ _RULES: Final = {
         "an egress rule", "to ports", elsewhere=_IN_RULE | {"from": "an egress rule has `to`"}
     ),
 }
-_PEER = Shape.of(
+PEER = Shape.of(
     "a peer",
     "podSelector namespaceSelector ipBlock",
     elsewhere={"matchLabels": "labels stand in a `podSelector` or a `namespaceSelector`"},
 )
-_BLOCK = Shape.of("an `ipBlock`", "cidr except")
+BLOCK = Shape.of("an `ipBlock`", "cidr except")
 
 
 def read_kubernetes_policy(place: Place, document: Mapping) -> Policy | None:
@@ -128,7 +128,7 @@ def _read_rules(place: Place, node: Node | None, name: str) -> tuple[Rule, ...]:
             hint = "`{}` allows everything"
             wrong_type(place, item, "a rule is a mapping, not nothing", "a rule", hint)
             continue
-        values = read_mapping(place, item, _RULES[name])
+        values = read_mapping(place, item, RULES[name])
         if values is not None:
             rules += _read_rule(place, item, values, name)
     return tuple(rules)
@@ -171,7 +171,7 @@ def make_rule(
 
 
 def _read_peer(place: Place, node: Node) -> Entity | None:
-    values = {} if is_empty(node) else read_mapping(place, node, _PEER)
+    values = {} if is_empty(node) else read_mapping(place, node, PEER)
     if values is None:
         return None
     if not values:
@@ -190,7 +190,7 @@ def _read_peer(place: Place, node: Node) -> Entity | None:
 
 def _read_block(place: Place, peer: Node, node: Node) -> Entity | None:
     """An address block without its exceptions, which must lie inside it."""
-    values = read_mapping(place, node, _BLOCK)
+    values = read_mapping(place, node, BLOCK)
     if values is None:
         return None
     if "cidr" not in values:

@@ -26,20 +26,20 @@ from .metadata import label_value_problem, qualified_problem, read_labels
 # What every pod of Kubernetes has, and no NetworkSet and no host: only pods are meant.
 OF_KUBERNETES: Final = Compare("projectcalico.org/orchestrator", Operator.EQUAL, "k8s")
 
-_SHAPE = Shape.of(
+SELECTOR = Shape.of(
     "a label selector",
     "matchLabels matchExpressions",
     elsewhere={"app": "labels stand under `matchLabels`", "name": "labels stand under `matchLabels`"},
 )
-_EXPRESSION = Shape.of("an item of `matchExpressions`", "key operator values")
-_OPERATORS: Final = ("In", "NotIn", "Exists", "DoesNotExist")
+EXPRESSION = Shape.of("an item of `matchExpressions`", "key operator values")
+OPERATORS: Final = ("In", "NotIn", "Exists", "DoesNotExist")
 
 
 def read_label_selector(place: Place, node: Node) -> tuple[Selector, ...]:
     """Terms that must all hold, labels sorted by key first; none for an empty selector, which selects all."""
     if is_null(node):
         return ()
-    values = read_mapping(place, node, _SHAPE) or {}
+    values = read_mapping(place, node, SELECTOR) or {}
     terms: list[Selector] = []
     if "matchLabels" in values:
         labels = read_labels(place, values["matchLabels"])
@@ -53,7 +53,7 @@ def read_label_selector(place: Place, node: Node) -> tuple[Selector, ...]:
 
 
 def _read_expression(place: Place, node: Node) -> Selector | None:
-    given = read_mapping(place, node, _EXPRESSION)
+    given = read_mapping(place, node, EXPRESSION)
     if given is None:
         return None
     for name in ("key", "operator"):
@@ -62,7 +62,7 @@ def _read_expression(place: Place, node: Node) -> Selector | None:
     if "key" not in given or "operator" not in given:
         return None
     key = read_text(place, given["key"], "a key")
-    operator = read_word(place, given["operator"], "an operator", _OPERATORS)
+    operator = read_word(place, given["operator"], "an operator", OPERATORS)
     texts = _read_values(place, given["values"]) if "values" in given else ()
     if key is None or operator is None:
         return None

@@ -30,7 +30,7 @@ AWS_POD_IPS: Final = "vpc.amazonaws.com/pod-ips"
 SOURCE_PREFIXES: Final = "cni.projectcalico.org/allowedSourcePrefixes"
 FINISHED: Final = frozenset(("Failed", "Succeeded", "Completed"))
 
-_READ: Final = frozenset(
+READ: Final = frozenset(
     (
         *("hostNetwork", "nodeName", "serviceAccountName", "serviceAccount", "phase", "podIPs", "podIP"),
         *("containers", "initContainers", "template", "jobTemplate"),
@@ -119,7 +119,7 @@ def section(place: Place, document: Mapping, name: str, what: str) -> dict[str, 
         return {}
     values: dict[str, Node] = {}
     for field, (key, value) in entry[1].entries.items():
-        meant = closest(field, _READ, cutoff=0.85) if field not in _READ else ""
+        meant = closest(field, READ, cutoff=0.85) if field not in READ else ""
         if meant and meant not in entry[1].entries:
             message = f"the {name} of {what} has no field `{shorten(field)}`"
             place.error(codes.UNKNOWN_KEY, message, key, hint=f"did you mean `{meant}`?")

@@ -72,28 +72,28 @@ def _kind(name: str, *, namespaced: bool, staged: bool = False) -> _Kind:
     return _Kind(name, shape, NETWORK_POLICY_RULE if namespaced else POLICY_RULE, namespaced, staged)
 
 
-_NETWORK = _kind("NetworkPolicy", namespaced=True)
-_GLOBAL = _kind("GlobalNetworkPolicy", namespaced=False)
-_STAGED_NETWORK = _kind("StagedNetworkPolicy", namespaced=True, staged=True)
-_STAGED_GLOBAL = _kind("StagedGlobalNetworkPolicy", namespaced=False, staged=True)
+NETWORK = _kind("NetworkPolicy", namespaced=True)
+GLOBAL = _kind("GlobalNetworkPolicy", namespaced=False)
+STAGED_NETWORK = _kind("StagedNetworkPolicy", namespaced=True, staged=True)
+STAGED_GLOBAL = _kind("StagedGlobalNetworkPolicy", namespaced=False, staged=True)
 
 
 def read_network_policy(place: Place, document: Mapping) -> Policy | None:
-    return _read_policy(place, document, _NETWORK)
+    return _read_policy(place, document, NETWORK)
 
 
 def read_global_network_policy(place: Place, document: Mapping) -> Policy | None:
-    return _read_policy(place, document, _GLOBAL)
+    return _read_policy(place, document, GLOBAL)
 
 
 def read_staged_network_policy(place: Place, document: Mapping) -> Policy | None:
     """None, without a finding that is an error, when `stagedAction` is Delete (dossier §2.3)."""
-    return _read_policy(place, document, _STAGED_NETWORK)
+    return _read_policy(place, document, STAGED_NETWORK)
 
 
 def read_staged_global_network_policy(place: Place, document: Mapping) -> Policy | None:
     """As read_staged_network_policy."""
-    return _read_policy(place, document, _STAGED_GLOBAL)
+    return _read_policy(place, document, STAGED_GLOBAL)
 
 
 def _read_policy(place: Place, document: Mapping, kind: _Kind) -> Policy | None:

@@ -12,8 +12,8 @@ from ..source import Span
 from .fields import Place, Shape, is_empty, read_integer, read_list, read_mapping, read_word
 from .ports import PROTOCOLS, read_port
 
-_PORT = Shape.of("a port of a rule", "protocol port endPort")
-_PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
+PORT = Shape.of("a port of a rule", "protocol port endPort")
+RULE_PROTOCOLS: Final = ("TCP", "UDP", "SCTP")
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ def read_port_groups(place: Place, node: Node | None) -> tuple[PortGroup, ...]:
 
 
 def _read_port(place: Place, node: Node, gathered: PortGroups) -> None:
-    values = read_mapping(place, node, _PORT)
+    values = read_mapping(place, node, PORT)
     if values is None:
         return
     protocol: str | None = "TCP"
     if "protocol" in values and not is_empty(values["protocol"]):
-        protocol = read_word(place, values["protocol"], "a protocol", _PROTOCOLS)
+        protocol = read_word(place, values["protocol"], "a protocol", RULE_PROTOCOLS)
     port = None
     if "port" in values and not is_empty(values["port"]):
         port = read_port(place, values["port"], "a port")
