@@ -6,7 +6,7 @@ Dossier §6.2, for workloads; hosts.py makes the courses of host endpoints. A ju
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ...pair.layout import Direction
@@ -31,7 +31,7 @@ class FixedRule:
     action: Action
     owner: str
     span: Span | None
-    criteria: Callable[[NameSet], tuple[Criterion, ...]]
+    criteria: Callable[[NameSet], tuple[Criterion, ...]] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
