@@ -64,7 +64,7 @@ def _forwarded(scene: Scene, client: str, source: str, port: int) -> bool:
         with netns.run(client, lambda: socket(AF_INET, SOCK_RAW, IPPROTO_RAW)) as sending:
             sending.sendto(_raw(source, port), (WORKLOAD, 0))
         try:
-            return listening.recvfrom(16)[1][0] == source
+            return bool(listening.recvfrom(16)[1][0] == source)
         except TimeoutError:
             return False
 
