@@ -28,17 +28,22 @@ _UNMATCHED: Final = {
     "tier-default": "  (no rule matches: the tier's default)",
     "end": "  (no tier decides: the end of the walk)",
     "no-policy": "  (no policy selects the endpoint)",
+    "failsafe": "  (a failsafe port)",
+    "forwarded": "  (forwarded, and no policy is for that)",
 }
 _WITH_PORTS: Final = frozenset({PROTO_TCP, PROTO_UDP, PROTO_SCTP})
 
 
 class EventRecord(BaseModel):
-    """One denied or logged packet. time: seconds of the machine's monotonic clock. direction: whose policy.
+    """One denied or logged packet, or one that staged policies would decide otherwise (`would-deny`,
+    `would-allow`; it met the other verdict). time: seconds of the machine's monotonic clock. direction: whose
+    policy.
 
     protocol: a name, or the number. ports: None without ports; icmp: type and code, None for others.
     rule: index in that direction, None when no rule was reached; then reason says why. at: `file:line:col` of
     what decided, `` when the generation's text is not known any more. line: that line of the policy. what:
-    `rule`, or what decided when no rule matched: `tier-default`, `end`, `no-policy`.
+    `rule`, or what decided when no rule matched: `tier-default`, `end`, `no-policy`; of a host, `failsafe`
+    and `forwarded`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,7 +53,7 @@ class EventRecord(BaseModel):
     generation: int
     ifindex: int
     direction: Literal["ingress", "egress"]
-    verdict: Literal["deny", "log"]
+    verdict: Literal["deny", "log", "would-deny", "would-allow"]
     reason: str
     protocol: str
     source: str
@@ -74,7 +79,7 @@ def record(event: Event, tables: Tables) -> EventRecord:
         generation=event.generation,
         ifindex=event.ifindex,
         direction="ingress" if direction is Direction.INGRESS else "egress",
-        verdict="log" if event.kind == EventKind.LOG else "deny",
+        verdict=_verdict(event),
         reason=_reason(event.reason),
         protocol=_PROTOCOLS.get(event.protocol, str(event.protocol)),
         source=_address(event.family, event.source),
@@ -90,6 +95,12 @@ def record(event: Event, tables: Tables) -> EventRecord:
     )
 
 
+def _verdict(event: Event) -> Literal["deny", "log", "would-deny", "would-allow"]:
+    if event.kind == EventKind.STAGED:
+        return "would-allow" if event.reason == Reason.NONE else "would-deny"
+    return "log" if event.kind == EventKind.LOG else "deny"
+
+
 def text(one: EventRecord) -> str:
     """One line: what happened to which packet, and the policy line that decided it."""
     source, destination = one.source, one.destination
@@ -97,8 +108,8 @@ def text(one: EventRecord) -> str:
         source = f"{_host(source)}:{one.source_port}"
         destination = f"{_host(destination)}:{one.destination_port}"
     detail = f" type {one.icmp[0]} code {one.icmp[1]}" if one.icmp else ""
-    what = f"{one.verdict:<5}{one.direction:<8}{one.protocol} {source} > {destination}{detail}"
-    return f"{what}  {cause(one)}"
+    verdict = f"{one.verdict:<4} "
+    return f"{verdict}{one.direction:<8}{one.protocol} {source} > {destination}{detail}  {cause(one)}"
 
 
 def cause(one: EventRecord) -> str:
