@@ -35,8 +35,8 @@ class RuleProvenance(BaseModel):
     key: hash of the rule's meaning and owner, stable when text moves. what: `rule`, `tier-default`, `end` or
     `no-policy`; of a host also `failsafe` (policy: the option that opened the port), `forwarded` and
     `not-forwarded`. file, line, column: of the rule's action, lines and columns from 1; `` and 0 when no
-    place is to blame. policy: `Kind/namespace/name`. number: position in the policy's list, -1 when not a rule.
-    text: that source line without the blanks around it.
+    place is to blame. policy: `Kind/namespace/name`. number: position in the policy's list, -1 when not a
+    rule. text: that source line without the blanks around it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
