@@ -16,7 +16,7 @@ Object = dict[str, Any]
 DIRECTIONS = ("ingress", "egress")
 # The tie is broken on `name/namespace/kind`: `a-b` and `a.b` come before `a`, `a0` after (QUIRK 12).
 _NAMES = ("a", "a-b", "a.b", "a0", "ab", "z", "z9")
-_ORDERS = (None, None, 10, 10, 10, 0, -5, 0.5, 100, 1000, 2.25)
+ORDERS = (None, None, 10, 10, 10, 0, -5, 0.5, 100, 1000, 2.25)
 
 
 class PolicyMaker:
@@ -44,7 +44,7 @@ class PolicyMaker:
         globally = rng.random() < 0.5
         space = "" if globally else self.subject.namespace
         spec: Object = {}
-        order = rng.choice(_ORDERS)
+        order = rng.choice(ORDERS)
         if order is not None:
             spec["order"] = order
         if rng.random() < 0.3:

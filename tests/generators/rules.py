@@ -17,6 +17,7 @@ ACTIONS = ("Allow",) * 7 + ("Deny",) * 6 + ("Pass",) * 5 + ("Log",) * 2
 _NAMED = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 132: "SCTP", 136: "UDPLite"}
 _OTHERS = (2, 4, 41, 47, 50, 89, 103, 115, 136, 254, 255)
 SIDES = ("source", "destination")
+_CHOOSING = {"nets", "selector", "namespaceSelector", "serviceAccounts", "services"}
 _PORTS = (1, 22, 53, 80, 443, 5432, 8080, 65535)
 _RANGES = ("1:1023", "8000:8100", "65000:65535", "80:81", "443:443")
 _ICMP_V4 = (0, 8, 13, 14, 17, 30, 42)
@@ -170,7 +171,7 @@ class RuleMaker:
 
 def _keep_share(rule: Object) -> float:
     """How often a rule is kept, by how little it catches."""
-    chosen = any({"nets", "selector", "namespaceSelector"} & set(rule.get(side, ())) for side in SIDES)
+    chosen = any(_CHOOSING & set(rule.get(side, ())) for side in SIDES)
     ported = any("ports" in rule.get(side, ()) for side in SIDES) or "icmp" in rule
     narrow = (2 if chosen else 0) + (2 if ported else 0) + (1 if "protocol" in rule else 0)
     return (0.02, 0.3, 0.5, 1.0, 1.0, 1.0)[narrow]

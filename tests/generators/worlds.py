@@ -14,6 +14,9 @@ from polc.tests.oracle.verdict_reading import Decision, Oracle, Reading
 from .inventories import random_inventory
 from .packets import Aim
 from .policies import DIRECTIONS, PolicyMaker
+from .rule_places import drop_rules, replace_rules
+from .wide_inventories import widen
+from .wide_policies import WidePolicyMaker
 
 Object = dict[str, Any]
 
@@ -55,16 +58,21 @@ def decides(decision: Decision, name: RuleName) -> bool:
     return name in (decision.rule, *decision.passes, *decision.logged)
 
 
-def build_world(seed: int, scale: int = 1) -> World:
+def build_world(seed: int, scale: int = 1, language: str = "narrow") -> World:
     """The same world for the same seed, on any machine and under any hash seed.
 
-    scale: 1 gives some fifteen rules, more gives as many times more.
+    scale: 1 gives some fifteen rules, more gives as many times more. language: `narrow` has Calico's policies
+    in the default tier, nets, selectors and numeric ports; `whole` has everything.
     """
     rng = Random(seed)
     inventory, subject = random_inventory(rng)
+    make: type[PolicyMaker] = PolicyMaker
+    if language == "whole":
+        inventory, subject = widen(rng, inventory, subject)
+        make = WidePolicyMaker
     oracle = Oracle(inventory)
-    entity = oracle.inventory.workloads[subject]
-    maker = PolicyMaker(rng, oracle.inventory, entity, scale)
+    entity = oracle.inventory.endpoint(*subject)
+    maker = make(rng, oracle.inventory, entity, scale)
     policies = maker.policy_set()
     aim = Aim(rng, oracle.inventory, entity)
     for final in (False,) * _ROUNDS + (True,):
@@ -72,8 +80,8 @@ def build_world(seed: int, scale: int = 1) -> World:
         shadowed = [rule.name for rule in world.rules() if rule.name not in world.witnesses]
         if final or not shadowed:
             break
-        _replace(maker, policies, shadowed)
-    _drop(rng, policies, shadowed)
+        replace_rules(maker, policies, shadowed)
+    drop_rules(rng, inventory + policies, shadowed)
     objects = deepcopy(inventory + policies)
     rng.shuffle(objects)
     return _read(seed, objects, subject, aim)
@@ -93,26 +101,3 @@ def _read(seed: int, objects: list[Object], subject: tuple[str, str], aim: Aim) 
                     world.witnesses[rule.name] = packet
                     break
     return world
-
-
-def _spec(policies: list[Object], name: RuleName) -> Object:
-    spec: Object = next(
-        one["spec"]
-        for one in policies
-        if one["kind"] == name.kind
-        and one["metadata"]["name"] == name.name
-        and one["metadata"].get("namespace", "") == name.namespace
-    )
-    return spec
-
-
-def _replace(maker: PolicyMaker, policies: list[Object], names: list[RuleName]) -> None:
-    for name in names:
-        _spec(policies, name)[name.direction][name.number] = maker.rules.rule(name.direction, name.namespace)
-
-
-def _drop(rng: Random, policies: list[Object], names: list[RuleName]) -> None:
-    """Takes most of the rules away that nothing reached; some stay, since users write such rules too."""
-    for name in sorted(names, key=lambda one: one.number, reverse=True):
-        if rng.random() < 0.8:
-            del _spec(policies, name)[name.direction][name.number]

@@ -36,9 +36,11 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True)
 class TierReading:
-    """The policies of one tier that are in force, as their rules in walk order. denies: its default."""
+    """The policies of one tier that are in force, as their rules in walk order. denies: its default.
+    in_force: it has such policies, not staged ones only."""
 
     name: str
+    in_force: bool
     denies: bool
     rules: tuple[Rule, ...]
 
@@ -115,7 +117,7 @@ class Reading:
             return said._replace(
                 allowed=rule.action == "Allow", what="rule", rule=rule.name, logged=tuple(logged)
             )
-        what = "end" if self.course.tiers else "no-policy"
+        what = "end" if any(tier.in_force for tier in self.course.tiers) else "no-policy"
         return said._replace(allowed=self.end_allows, what=what, logged=tuple(logged))
 
     def _pass_through(self, packet: Packet) -> Decision:
@@ -185,7 +187,9 @@ class Oracle:
             in_force = [one for one in present if staged_too or not one.staged]
             if present:
                 rules = tuple(rule for one in in_force for rule in self._rules(one, direction))
-                found.append(TierReading(tier.name, bool(in_force) and tier.default == "Deny", rules))
+                found.append(
+                    TierReading(tier.name, bool(in_force), bool(in_force) and tier.default == "Deny", rules)
+                )
         return Course(tuple(found))
 
     def _rules(self, policy: Policy, direction: str) -> Iterator[Rule]:
