@@ -18,6 +18,15 @@ T = TypeVar("T")
 G = TypeVar("G", bound=Thing)
 D = TypeVar("D", bound="Door")
 _NOTHING = object()
+# Changes that no packet can meet: what they make is on no hook and in no slot yet.
+_UNSEEN = {
+    Command.MAP_CREATE,
+    Command.PROG_LOAD,
+    Command.BTF_LOAD,
+    Command.MAP_FREEZE,
+    Command.PROG_BIND_MAP,
+    Command.OBJ_PIN,
+}
 
 
 class Door(Bpf):
@@ -45,7 +54,7 @@ def call(
 
     `answer` to errnos in `absent`, BpfError to the others.
     """
-    write = command in WRITES
+    write, seen = command in WRITES, command in WRITES and command not in _UNSEEN
 
     def wrap(method: Callable[Concatenate[D, P], T]) -> Callable[Concatenate[D, P], T]:
         @functools.wraps(method)
@@ -59,7 +68,7 @@ def call(
                 if refusal.number in absent:
                     return cast(T, answer)
                 raise BpfError(refusal.number, command, refusal.situation) from None
-            if write:
+            if seen:
                 self.process.changed()
             return result
 

@@ -14,7 +14,7 @@ from polc.runtime.hooks import TcHook
 from polc.tests.fake_kernel.devices import Device
 from polc.tests.fake_kernel.machine import FakeKernel
 from polc.tests.fake_kernel.objects import Map
-from polc.tests.fake_kernel.truth import Fate, Hooks, hooks_of, in_force
+from polc.tests.fake_kernel.truth import Fate, Hooks, gate_of, hooks_of, in_force, is_gate
 
 
 class Broken(AssertionError):
@@ -52,7 +52,7 @@ class Guard:
         now = hooks_of(self.device)
         fates = [(hook, one) for hook in TcHook for one in now[hook]]
         self._one_pair([one for _, one in fates])
-        self._banks(fates)
+        self._banks()
         if self.disturbed or self._may_open:
             return
         for hook in TcHook:
@@ -91,19 +91,21 @@ class Guard:
     def _grace(self) -> None:
         self._flying.clear()
 
-    def _banks(self, fates: list[tuple[TcHook, Fate]]) -> None:
-        """A slot in use by a packet in flight may change only to what is in force (settling)."""
-        for hook, one in fates:
-            gates = [program for program, _ in self.device.everything(hook) if program is not None]
-            for gate in gates:
-                slots = next((map_ for map_ in gate.maps if map_.name == "polc_slots"), None)
-                word = next((map_ for map_ in gate.maps if map_.name == "polc_word"), None)
-                if slots is None or word is None or slots.id != one.core:
-                    continue
-                contents = {index: program.id for index, program in slots.programs.items()}
-                before = self._contents.get(slots.id, {})
-                self._contents[slots.id] = contents
-                changed = {index for index in contents if contents[index] != before.get(index)}
-                flying = {bank_of(value) for value in self._flying.get(word.id, ()) if value}
-                if word.word and any(index // 2 in flying and index in before for index in changed):
-                    raise Broken(f"slots {sorted(changed)} filled while packets are on their way to them")
+    def _banks(self) -> None:
+        """A slot that packets may be on their way to changes only after a grace period."""
+        gates = [
+            gate_of(program)
+            for hook in TcHook
+            for program, _ in self.device.everything(hook)
+            if program is not None and is_gate(program)
+        ]
+        for slots, word in {(one.slots, one.word) for one in gates}:
+            contents = {index: program.id for index, program in slots.programs.items()}
+            before = self._contents.get(slots.id, {})
+            self._contents[slots.id] = contents
+            flying = {bank_of(value) for value in self._flying.get(word.id, ()) if value}
+            if not flying or not word.word or contents == before:
+                continue
+            changed = {index for index in contents if before.get(index, contents[index]) != contents[index]}
+            if any(index // 2 in flying for index in changed):
+                raise Broken(f"slots {sorted(changed)} filled while packets are on their way to them")

@@ -96,5 +96,10 @@ class FakeKernel:
     def unpin(self, path: PurePosixPath) -> None:
         self.objects.drop(self.pins.pop(path), user=True)
 
+    def work(self) -> None:
+        """What the kernel put off."""
+        if self.objects.work():
+            self.watcher()
+
     def living(self, kind: Object) -> dict[int, Thing]:
         return self.objects.living[kind]

@@ -55,13 +55,14 @@ class Map(Thing):
 
 @dataclass(eq=False, slots=True)
 class Program(Thing):
-    """maps: in the order of first reference, then as bound. digest: of the code, map references left out."""
+    """maps: in the order of first reference, then as bound. meaning: what truth.py read in it, once."""
 
     name: str = ""
     tag: bytes = b""
     maps: list[Map] = field(default_factory=list)
     btf: Btf | None = None
     size: int = 0
+    meaning: object = None
 
 
 @dataclass(eq=False, slots=True)
@@ -122,13 +123,15 @@ class Objects:
         if slots not in self._work:
             self._work.append(slots)
 
-    def work(self) -> None:
-        """Runs what the kernel put off."""
+    def work(self) -> bool:
+        """Runs what the kernel put off; whether there was any."""
+        some = bool(self._work)
         while self._work:
             slots = self._work.pop(0)
             for index in sorted(slots.programs):
                 self.drop(slots.programs.pop(index))
             self.drop(slots)
+        return some
 
     def _free(self, thing: Thing) -> None:
         del self.living[KINDS[type(thing)]][thing.id]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from polc.runtime.bpf import Fd
 from polc.tests.fake_kernel.errnos import Refused, refused
-from polc.tests.fake_kernel.objects import Thing
+from polc.tests.fake_kernel.objects import Link, Thing
 
 if TYPE_CHECKING:
     from polc.tests.fake_kernel.machine import FakeKernel
@@ -72,7 +72,7 @@ class Process:
             raise Dead(what)
         self.calls += 1
         if self.kernel.eager:
-            self.kernel.objects.work()
+            self.kernel.work()
         self.trace.append(what)
         event = self._plan.get(self.calls)
         if event is not None:
@@ -106,7 +106,8 @@ class Process:
         thing = self._fds.pop(number, None)
         if thing is not None:
             self.kernel.objects.drop(thing, user=True)
-            self.kernel.watcher()
+            if isinstance(thing, Link):
+                self.kernel.watcher()
 
     def open_descriptors(self) -> tuple[str, ...]:
         return tuple(f"{type(one).__name__} {one.id}" for one in self._fds.values())

@@ -25,7 +25,7 @@ from polc.tests.fake_kernel.process import Event, Process, die, fail
 from polc.tests.fake_kernel.route import interrupt
 from polc.tests.fake_kernel.world import World
 
-SEQUENCES: Final = int(os.environ.get("POLC_SEQUENCES", "10000"))
+SEQUENCES: Final = int(os.environ.get("POLC_SEQUENCES", "5000"))
 SEED: Final = int(os.environ.get("POLC_SEED", "20261123"))
 _STEPS: Final = 5
 _LAST_CALL: Final = 720  # a swap makes about 700 door calls

@@ -32,7 +32,7 @@ def on_fake(work: Callable[[Stage], _T]) -> _T:
         cast(Path, FakePath(process, ROOT)),
         DEVICE,
         lambda: kernel.delete_device(space, device),
-        kernel.objects.work,
+        kernel.work,
     )
     return work(stage)
 

@@ -42,7 +42,6 @@ class Fate:
 
 
 Hooks = dict[TcHook, tuple[Fate, ...]]
-_POLICIES: dict[tuple[bytes, bytes], Policy] = {}
 
 
 def is_gate(program: Program | None) -> bool:
@@ -50,23 +49,40 @@ def is_gate(program: Program | None) -> bool:
 
 
 def policy_of(program: Program) -> Policy:
-    """From the sections its maps hold; cached by their bytes."""
+    """From the sections its maps hold, which are frozen: read once."""
+    if isinstance(program.meaning, Policy):
+        return program.meaning
     sections = {one.name.partition(".")[2]: one.values[_KEY] for one in program.maps if ".rodata" in one.name}
-    rodata, config = sections["rodata"], sections["rodata.config"]
-    found = _POLICIES.get((rodata, config))
-    if found is None:
-        said = Rodata.unpack(rodata)
-        found = Policy(said.identity, said.direction, Config.unpack(config).generation)
-        _POLICIES[rodata, config] = found
-    return found
+    said = Rodata.unpack(sections["rodata"])
+    generation = Config.unpack(sections["rodata.config"]).generation
+    program.meaning = Policy(said.identity, said.direction, generation)
+    return program.meaning
 
 
-def fate(gate: Program) -> Fate:
-    slots = next(one for one in gate.maps if one.name == layout.MAP_SLOTS)
-    word = next(one for one in gate.maps if one.name == layout.MAP_WORD).word
-    direction = next(one for one in Direction if gate.name == f"{GATE}{one.word[:2]}")
-    program = slots.programs.get(slot(bank_of(word), direction)) if word else None
-    return Fate(slots.id, direction.word, word, policy_of(program) if program is not None else None)
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The two maps behind a gate."""
+
+    slots: Map
+    word: Map
+    direction: Direction
+
+
+def gate_of(program: Program) -> Gate:
+    if isinstance(program.meaning, Gate):
+        return program.meaning
+    maps = {one.name: one for one in program.maps}
+    direction = next(one for one in Direction if program.name == f"{GATE}{one.word[:2]}")
+    program.meaning = Gate(maps[layout.MAP_SLOTS], maps[layout.MAP_WORD], direction)
+    return program.meaning
+
+
+def fate(program: Program) -> Fate:
+    gate = gate_of(program)
+    word = gate.word.word
+    judge = gate.slots.programs.get(slot(bank_of(word), gate.direction)) if word else None
+    policy = policy_of(judge) if judge is not None else None
+    return Fate(gate.slots.id, gate.direction.word, word, policy)
 
 
 def hooks_of(device: Device) -> Hooks:
@@ -134,7 +150,8 @@ def leaked(kernel: FakeKernel, spaces: list[Namespace], here: Namespace) -> tupl
     ours = [path for path in kernel.pins if path not in kernel.foreign_pins]
     out += [f"pin {path}" for path in ours if path.parent.name not in places]
     kept = {*ROOT.parents, ROOT, *(one for path in kernel.pins for one in path.parents)}
-    out += [f"directory {path}" for path in kernel.directories - kept]
+    left = {path for path in kernel.directories - kept if path.name.startswith(f"{here.cookie}-")}
+    out += [f"directory {path}" for path in left]
     return tuple(out)
 
 

@@ -70,7 +70,7 @@ class World:
         writes = bundle.writes
         process.end()
         process.written = writes
-        self.kernel.objects.work()
+        self.kernel.work()
         return answer, process
 
     def request(self, mechanism: Mechanism | None, closed: bool = False) -> AttachRequest:
@@ -188,6 +188,17 @@ class World:
             self.device.clsact,
         )
 
+    def look(self) -> object:
+        """All that a command can meet, comparable between worlds: ids are the same for the same past."""
+        kernel = self.kernel
+        return (
+            hooks_of(self.device),
+            sorted(map(str, kernel.pins)),
+            sorted(map(str, kernel.directories)),
+            {kind: sorted(things) for kind, things in kernel.objects.living.items()},
+            self.device.clsact is not None,
+        )
+
     def settle(self, pair: ObjectPair, mechanism: Mechanism | None) -> None:
         """Whatever happened: one attach gets there, a second writes nothing, a detach leaves nothing."""
         answer = self.attach(pair, mechanism)
@@ -264,10 +275,11 @@ class World:
                 self.kernel.objects.drop(one.program)
 
     def remove_pins(self) -> None:
-        """Somebody removes what we pinned; the slot map is emptied soon."""
+        """Somebody removes what we pinned; a slot map that no process holds is emptied at once."""
         self.guard.disturbed = True
         for path in [one for one in self.kernel.pins if one not in self.kernel.foreign_pins]:
             self.kernel.unpin(path)
+        self.kernel.work()
 
     def delete_clsact(self) -> None:
         self.guard.disturbed = True
