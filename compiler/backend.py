@@ -121,7 +121,8 @@ def _texts(
 
 
 def _report(judge: JudgePlan, data: bytes) -> DirectionReport:
-    rules = sum(len(tier.rules) + len(tier.logs) for tier in judge.tiers)
+    # A rule with ports of several groups of endpoints has several bits.
+    rules = sum(len({index for index, _ in tier.rules}) + len(set(tier.logs)) for tier in judge.tiers)
     code = len(read_elf(data).section(SECTION_PROGRAM).data)
     return DirectionReport(rules, code // INSTRUCTION_BYTES, len(judge.tables))
 
