@@ -157,6 +157,8 @@ class EventLexer(Lexer):
         depth = 0
         for count, event in enumerate(document.events):
             kind = type(event)
+            if count > MAX_VALUES:  # empty lists, too, are values
+                raise Broken(_too_many(place(event.start_mark)))
             if kind is yaml.ScalarEvent:
                 style = event.style or ""
                 if event.tag is not None:
@@ -166,8 +168,6 @@ class EventLexer(Lexer):
                     yield token
                 else:
                     yield Mark("ANCHORED", place(event.start_mark), scope, event.anchor, token)
-                if count > MAX_VALUES:
-                    raise Broken(_too_many(place(event.start_mark)))
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 depth += 1
                 start = place(event.start_mark)

@@ -53,6 +53,7 @@ from .nodes import (
 
 _HEADER = "polc-ir 1"
 _STAGED = "staged"
+_DIGITS = 10  # of an index; every other number is shorter
 
 
 def dump(program: Program) -> str:
@@ -278,6 +279,6 @@ class _Reader:
             raise self._error("expected an action") from None
 
     def _number(self, text: str) -> int:
-        if not (text.isascii() and text.isdigit()):
+        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
             raise self._error("expected a number")
         return int(text)

@@ -68,7 +68,7 @@ def fate_of(mutant: Mutant | None, folder: Path) -> Fate:
         mutant.apply(copy)
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "polc.tests.mutants.battery"],
+        [sys.executable, "-m", "polc.tests.mutants.battery", mutant.file if mutant else ""],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

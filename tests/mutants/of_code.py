@@ -6,12 +6,8 @@ from polc.tests.mutants.of_policy import Changes
 
 PLAN: Changes = {
     "compiler/plan/intervals.py": (
-        ("near-intervals-joined", "if out and low <= out[-1][1] + 1:", "if out and low <= out[-1][1] + 2:"),
-        ("inner-interval-shortens", "if high > out[-1][1]:", "if True:"),
         ("half-a-prefix", "((1 << (width - p.length)) - 1))", "((1 << (width - p.length)) - 1) // 2)"),
-        ("complement-overlaps", "start = high + 1", "start = high"),
         ("complement-loses-the-last", "if start <= last:", "if start < last:"),
-        ("complement-loses-single-gaps", "if low > start:", "if low > start + 1:"),
         ("intersection-loses-single-values", "if low <= high:", "if low < high:"),
         ("intersection-steps-wrongly", "if left[i][1] < right[j][1]:", "if left[i][1] > right[j][1]:"),
     ),
@@ -23,11 +19,6 @@ PLAN: Changes = {
         ),
         ("logs-after-the-rule-count", "log.index < rule.index", "log.index > rule.index"),
         ("no-logs-where-nothing-matched", "*[len(part.logs)] * (room", "*[0] * (room"),
-        (
-            "protocol-polarity",
-            "(criterion.number == number) is not criterion",
-            "(criterion.number == number) is criterion",
-        ),
         ("families-swapped", "6 if at & 256 else 4", "4 if at & 256 else 6"),
         (
             "icmp-criterion-holds-for-ports",
@@ -39,12 +30,9 @@ PLAN: Changes = {
             "parts = iv.full(width) if any(low == 0 for low, _ in parts) else ()",
             "parts = ()",
         ),
-        ("icmp-type-misplaced", "low = criterion.type << 8", "low = criterion.type << 7"),
         ("last-icmp-code-lost", "((low, low | 0xFF),)", "((low, low | 0xFE),)"),
         ("negation-lost", "iv.complement(parts, width) if negated else parts", "parts"),
-        ("interval-never-ends", "if high + 1 < 1 << width:", "if high + 2 < 1 << width:"),
         ("padding-from-below", "starts += [(1 << width) - 1] * padding", "starts += [0] * padding"),
-        ("borders-overwrite", "toggles[low] = toggles.get(low, 0) ^ mask", "toggles[low] = mask"),
         (
             "source-ports-at-the-destination",
             "FieldKind.SPORT: Side.SOURCE,",
@@ -86,11 +74,8 @@ PARSE: Changes = {
         ("ihl-by-twos", 'b.op("shl", words, 2)', 'b.op("shl", words, 1)'),
         ("first-fragments-refused", "in_memory(0x1FFF)", "in_memory(0x3FFF)"),
         ("ipv4-header-of-21", "window(code, l2, 20,", "window(code, l2, 21,"),
-        ("ipv6-header-of-41", "window(code, l2, 40,", "window(code, l2, 41,"),
         ("options-unchecked", 'b.leave_if(b.test("ult", length, end), code.dropping(Reason.SHORT))', "pass"),
         ("seven-extensions", 'b.test("eq", remaining, 0)', 'b.test("eq", remaining, 1)'),
-        ("first-ipv6-fragments-refused", "in_memory(0xFFF8)", "in_memory(0xFFF9)"),
-        ("extension-too-short", 'b.op("add", step, 8)', 'b.op("add", step, 0)'),
         ("extension-unit-cut", 'b.op("and", unit, 15)', 'b.op("and", unit, 7)'),
         (
             "cut-extension-is-short",
@@ -98,7 +83,6 @@ PARSE: Changes = {
             "window(code, offset, 8, code.dropping(Reason.SHORT))",
         ),
         ("tcp-of-8-bytes", "packet.MIN_TCP, code", "packet.MIN_L4, code"),
-        ("flags-from-the-byte-before", 'b.load("i8", header, 13)', 'b.load("i8", header, 12)'),
         ("rst-unseen", 'b.op("and", flags, 31)', 'b.op("and", flags, 27)'),
         ("icmp-of-the-other-family", '0), "generic", "icmp")', '0), "icmp", "generic")'),
         ("identifier-is-the-sequence", "b.address(header, 4)", "b.address(header, 6)"),
@@ -111,7 +95,6 @@ PARSE: Changes = {
             "(source, destination) if code.ingress else (destination, source)",
         ),
         ("arp-is-foreign", 'in_memory(packet.ETH_ARP): "allow"', 'in_memory(packet.ETH_ARP): "not_ip"'),
-        ("ports-swapped", "    sport, dport = ports", "    dport, sport = ports"),
     ),
 }
 
@@ -132,7 +115,6 @@ FLOW: Changes = {
             "int(flow.Who.OWNER)), cx.Mode.UPDATE, cx.Mode.LEAVE",
             "int(flow.Who.OWNER)), cx.Mode.LEAVE, cx.Mode.UPDATE",
         ),
-        ("rejudged-not-stamped", 'cx.Mode.REJUDGE: "update"', 'cx.Mode.REJUDGE: "allow"'),
         (
             "cut-flows-stay",
             'code.call(Helper.MAP_DELETE, ("ptr", code.map(MAP_FLOWS)), ("ptr", code.key.name))',
@@ -148,12 +130,6 @@ FLOW: Changes = {
             'b.load("i32", header, 16), b.load("i32", header, 12), 0',
         ),
         ("inner-replies-relate", 'b.leave_if(b.test("ne", sort, int(IcmpKind.QUERY)), unrelated)', "pass"),
-        ("inner-header-early", 'b.op("add", b.get(code.offset), 8)', 'b.op("add", b.get(code.offset), 4)'),
-        (
-            "stale-owner-asks-peer",
-            'b.test("eq", owner, int(code.direction)), "judge"',
-            'b.test("ne", owner, int(code.direction)), "judge"',
-        ),
         (
             "peer-not-told-to-resume",
             "code.machine.set_field(b, Field.RESUME, CB_RESUME)",
@@ -161,7 +137,6 @@ FLOW: Changes = {
         ),
         ("inner-extensions-unseen", 'b.switch(number, "inner", extensions)', 'b.go("inner")'),
         ("seconds-are-jiffies", 'b.op("mul", seconds, hz)', "seconds"),
-        ("state-not-kept", 'b.store("i8", b.get(code.next_state), entry, ENTRY_STATE)', "pass"),
     ),
 }
 
@@ -173,8 +148,6 @@ CLASSIFY: Changes = {
             'b.op("sub", start, key[0])',
         ),
         ("wide-borrow-lost", "_borrow(code, key[0], high, borrow)", "_borrow(code, key[0], high, 0)"),
-        ("search-always-right", 'b.op("shl", reached, left)', 'b.op("shl", 1, left)'),
-        ("any-bit-is-lowest", 'b.op("and", word, b.op("sub", 0, word))', "word"),
         (
             "last-word-unread",
             "following, tier.first_word + tier.words)",
@@ -190,14 +163,8 @@ CLASSIFY: Changes = {
         ("one-log-too-many", 'b.op("sub", b.op("shl", 1, count), 1)', 'b.op("shl", 1, count)'),
         ("rule-index-cut", "(1 << VERDICT_SHIFT) - 1)", "(1 << 5) - 1)"),
         ("one-word-only", "if tier.words > 1:", "if False:"),
-        (
-            "all-logs-marked",
-            "_conjunction(code, rows, tier.log_word * 8), before)",
-            "_conjunction(code, rows, tier.log_word * 8), -1)",
-        ),
         ("protocol-without-family", "index, 0x1FF)", "index, 0xFF)"),
         ("source-port-is-destination", "sport, b.get(code.judged_sport)", "sport, b.get(code.judged_dport)"),
-        ("icmp-by-source-port", "icmp, b.get(code.judged_dport)", "icmp, b.get(code.judged_sport)"),
     ),
 }
 
@@ -209,11 +176,6 @@ TABLE: Changes = {
             "rst-closes-nothing",
             "if event is Event.RST:\n        return State.CLOSED",
             "if event is Event.RST:\n        return state",
-        ),
-        (
-            "fin-of-the-other",
-            "if who is Who.OWNER else (State.FIN_PEER",
-            "if who is Who.PEER else (State.FIN_PEER",
         ),
         ("fin-opens-closed", "if state is State.CLOSED or state is other:", "if state is other:"),
         (
@@ -228,21 +190,11 @@ TABLE: Changes = {
         ),
         ("syn-lasts-200-s", "Timeout.TCP_SYN: 20,", "Timeout.TCP_SYN: 200,"),
         (
-            "half-open-lasts-an-hour",
-            "State.SYN_ACKED: Timeout.TCP_SYN,",
-            "State.SYN_ACKED: Timeout.TCP_ESTABLISHED,",
-        ),
-        (
             "generic-lasts-as-udp",
             "ProtocolClass.GENERIC: Timeout.GENERIC,",
             "ProtocolClass.GENERIC: Timeout.UDP,",
         ),
         ("replies-open-flows", "        if event is Event.REPLY:\n", "        if event is None:\n"),
-        (
-            "every-datagram-judged",
-            "return Transition(State.OPEN, timeout, Step.ACCEPT)",
-            "return Transition(State.OPEN, timeout, Step.JUDGE)",
-        ),
         (
             "second-syn-unjudged",
             "timeout_of(ProtocolClass.TCP, state), Step.JUDGE)",

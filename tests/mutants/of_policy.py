@@ -20,11 +20,6 @@ RESOLVE: Changes = {
         ("not-selector-positive", "Not(negative) if negative is not None else None", "negative"),
         ("all-of-namespaces-left-alone", "            return every", "            return _ALL"),
         ("global-of-namespaces-left-alone", "            return without", "            return _GLOBAL"),
-        (
-            "namespace-keys-without-prefix",
-            "return replace(selector, label=prefix + label)",
-            "return selector",
-        ),
         ("no-inherited-labels", "return {**inherited, **stripped, **given}", "return {**stripped, **given}"),
         (
             "policies-of-any-namespace",
@@ -49,7 +44,6 @@ RESOLVE: Changes = {
             "{policy.kind}/{meta.name}/{meta.namespace}",
         ),
         ("orders-descend", "policy.order or 0.0,", "-(policy.order or 0.0),"),
-        ("orders-ignored", "policy.order or 0.0,", "0.0,"),
     ),
     "compiler/resolve/criteria.py": (
         (
@@ -68,11 +62,6 @@ RESOLVE: Changes = {
         ("icmp-without-code", "MatchIcmp(rule.icmp.type, rule.icmp.code)", "MatchIcmp(rule.icmp.type, None)"),
         ("not-nets-positive", "entity.not_nets, negated=True)", "entity.not_nets, negated=False)"),
         ("not-ports-positive", "MatchPort(side, numbers, negated=True)", "MatchPort(side, numbers)"),
-        (
-            "sides-swapped",
-            "(Side.SOURCE, rule.source), (Side.DESTINATION, rule.destination)",
-            "(Side.DESTINATION, rule.source), (Side.SOURCE, rule.destination)",
-        ),
         ("negative-selector-positive", "(asked.negative, True)", "(asked.negative, False)"),
         ("icmpv6-by-name-is-v4", '"ICMPv6": 6', '"ICMPv6": 4'),
     ),
