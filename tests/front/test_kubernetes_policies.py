@@ -8,6 +8,7 @@ import pytest
 from polc.compiler.ir.nodes import Action
 from polc.compiler.resources import Entity, Policy, Rule
 from polc.compiler.selector import canonical
+from polc.compiler.source import Severity
 from polc.pair.layout import Direction
 from polc.tests.front.reading import marked, places, read
 
@@ -192,6 +193,19 @@ def test_the_place_of_a_rule_is_its_peer() -> None:
 def test_what_the_api_refuses_or_calico_would_widen_is_an_error(spec: str, code: str) -> None:
     source, line, column = marked(text_of(spec))
     assert places(read(source)[1]) == [(code, line, column)]
+
+
+@pytest.mark.parametrize(
+    "cidr", ["10.0.0.0/33", "10.0.0.1", "all", "''", "10.0.0.0/8/8", "::ffff:10.0.0.0/104"]
+)
+def test_quirk_14_a_block_that_cannot_be_read_never_means_everybody(cidr: str) -> None:
+    resources, found = read(
+        text_of(f"podSelector: {{}}\ningress: [{{from: [{{ipBlock: {{cidr: {cidr}}}}}]}}]")
+    )
+    assert [item.severity for item in found] == [Severity.ERROR]
+    for policy in resources:
+        assert isinstance(policy, Policy)
+        assert policy.ingress == ()
 
 
 def test_rules_of_a_direction_that_is_not_a_type_are_told() -> None:
