@@ -143,6 +143,10 @@ BpffsRoot = Annotated[
     Path | None,
     typer.Option("--bpffs", metavar="DIR", help="The bpf filesystem for the pins (default: /sys/fs/bpf)."),
 ]
+NoHostAccess = Annotated[
+    bool,
+    typer.Option("--no-host-access", help="Judge what this host itself sends to its workload, too."),
+]
 AllowBefore = Annotated[
     list[str] | None,
     typer.Option("--allow-before", metavar="NAME", help="This program may run before the gate (repeatable)."),

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from .layout import Direction, Event, EventKind
 
 PROVENANCE_VERSION: Final = 1
+WOULD: Final = "would-"  # stands before the action of what is staged
 
 
 class ProvenanceError(Exception):
@@ -32,11 +33,12 @@ DirectionWord = Annotated[Direction, BeforeValidator(_direction), PlainSerialize
 class RuleProvenance(BaseModel):
     """Where one rule index comes from.
 
-    key: hash of the rule's meaning and owner, stable when text moves. what: `rule`, `tier-default`, `end` or
-    `no-policy`; of a host also `failsafe` (policy: the option that opened the port), `forwarded` and
+    key: hash of the rule's meaning and owner, stable when text moves. what: `rule`, `tier-default`, `end`
+    or `no-policy`; of a host also `failsafe` (policy: the option that opened the port), `forwarded` and
     `not-forwarded`. file, line, column: of the rule's action, lines and columns from 1; `` and 0 when no
     place is to blame. policy: `Kind/namespace/name`. number: position in the policy's list, -1 when not a
-    rule. text: that source line without the blanks around it.
+    rule. action: `allow`, `deny`, `log` or `pass`, after `would-` when it is staged. text: that source
+    line without the blanks around it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +54,11 @@ class RuleProvenance(BaseModel):
     action: str
     annotations: Mapping[str, str] = Field(default_factory=dict)
     text: str = ""
+
+    @property
+    def in_force(self) -> bool:
+        """Whether it is a rule of a policy that is enforced."""
+        return self.what == "rule" and not self.action.startswith(WOULD)
 
     @property
     def place(self) -> str:

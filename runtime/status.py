@@ -164,7 +164,7 @@ def _policy(direction: Direction, found: Policy) -> PolicyStatus:
         program=found.program,
         identity=found.identity,
         generation=found.config.generation,
-        rules=sum(rule.what == "rule" for rule in table.rules) if table is not None else 0,
+        rules=sum(rule.in_force for rule in table.rules) if table is not None else 0,
         sources=dict(table.sources) if table is not None else {},
     )
 

@@ -26,6 +26,7 @@ from ..options import (
     Mode,
     Namespace,
     Netns,
+    NoHostAccess,
     OutputFormat,
 )
 from ..pairs import is_pair, load_pair, refuse_single_object
@@ -64,10 +65,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")
     ] = False,
-    no_host_access: Annotated[
-        bool,
-        typer.Option("--no-host-access", help="Judge what this host itself sends to its workload, too."),
-    ] = False,
+    no_host_access: NoHostAccess = False,
     failsafe_inbound: FailsafeInbound = None,
     failsafe_outbound: FailsafeOutbound = None,
     allow_before: AllowBefore = None,
@@ -79,6 +77,7 @@ def run(
     """
     wanted = choice(endpoint, labels, namespace, (failsafe_inbound, failsafe_outbound))
     pair = _pair(targets, wanted, endpoint)
+    _refuse_wrong_mode(pair, mode)
     request = AttachRequest(
         interface=iface,
         bpffs=bpffs_root(bpffs),
@@ -92,8 +91,13 @@ def run(
     )
     report = with_kernel(netns, lambda kernel: attach(kernel, pair, request))
     typer.echo(report.model_dump_json(indent=2) if format is Format.JSON else _text(report))
-    strangers = [name for name in report.status.bypass if name not in (allow_before or ())]
-    if strangers and not dry_run:
+    _refuse_strangers(report, iface, allow_before or [])
+
+
+def _refuse_strangers(report: AttachReport, iface: str, allow_before: list[str]) -> None:
+    """Exit 4 when a program that nobody allowed runs before the policy."""
+    strangers = [name for name in report.status.bypass if name not in allow_before]
+    if strangers and not report.dry_run:
         names = ", ".join(dict.fromkeys(strangers))
         raise NotInForce(
             f"the policy on {iface} is in force, but may be bypassed by {names}",
@@ -116,6 +120,15 @@ def _pair(targets: list[str], wanted: Choice, endpoint: str | None) -> ObjectPai
         refuse_single_object(target)
     made = compile_one(load(targets), wanted)
     return read_pair(made.ingress, made.egress, f"{made.name} ingress", f"{made.name} egress")
+
+
+def _refuse_wrong_mode(pair: ObjectPair, mode: Mode) -> None:
+    """A HostEndpoint's pair would judge the wrong way round on a workload's interface."""
+    endpoint = pair.ingress.endpoint
+    if endpoint and "/" not in endpoint and mode is not Mode.HOST:
+        raise typer.BadParameter(
+            f"the pair is for HostEndpoint {endpoint}: attach it with --mode host", param_hint="--mode"
+        )
 
 
 def _text(report: AttachReport) -> str:

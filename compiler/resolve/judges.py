@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ...pair.layout import Direction
+from ...pair.provenance import WOULD
 from ..ir.nodes import Action, AddressSet, Criterion, End, Judge, Policy, Prefix, Rule, Tier
 from ..ir.text import criterion_text
 from ..resources import Rule as GivenRule
@@ -47,7 +48,7 @@ class JudgeBuilder:
         tiers = tuple(map(self._tier, course.stretches))
         index = len(self.provenance)
         key = self._key(course.what)
-        self.provenance.append(Provenance(course.what, course.end.value, course.at, key=key))
+        self.provenance.append(Provenance(course.what, self._word(course.end), course.at, key=key))
         return Judge(self.direction, tiers, End(course.end, index))
 
     def build_staged(self, course: Course) -> Judge:
@@ -61,7 +62,7 @@ class JudgeBuilder:
         self.provenance.append(
             Provenance(
                 "tier-default",
-                stretch.default.value,
+                self._word(stretch.default),
                 stretch.at,
                 stretch.owner,
                 key=self._key("tier-default", stretch.name),
@@ -84,10 +85,10 @@ class JudgeBuilder:
             key = self._key("rule", block.name, meaning, str(seen[meaning]))
             seen[meaning] += 1
             if isinstance(rule, FixedRule):
-                known = Provenance(rule.what, rule.action.value, rule.span, rule.owner, key=key)
+                known = Provenance(rule.what, self._word(rule.action), rule.span, rule.owner, key=key)
             else:
                 known = Provenance(
-                    "rule", rule.action.value, rule.at, block.name, number, key, rule.annotations
+                    "rule", self._word(rule.action), rule.at, block.name, number, key, rule.annotations
                 )
             self.provenance.append(known)
         return Policy(block.name, tuple(built))
@@ -101,6 +102,9 @@ class JudgeBuilder:
             return criteria, [rule.owner, *map(criterion_text, criteria)]
         pieces: tuple[Piece, ...] = rule_pieces(rule, block.namespace, self.world, self.sets.name)
         return tuple(piece.criterion for piece in pieces), [piece.words for piece in pieces]
+
+    def _word(self, action: Action) -> str:
+        return f"{WOULD}{action.value}" if self._staged else action.value
 
     def _key(self, *parts: str) -> str:
         staged = ["staged"] if self._staged else []

@@ -20,9 +20,9 @@ class Provenance:
     span: the rule's `action`; for a tier default the name of the last policy that made the tier apply; for
     an end the endpoint (or, with --labels, the last policy of the last tier; None when there is nothing);
     for what holds for every host the HostEndpoint.
-    policy: `Kind/namespace/name`, `` for an end; of a failsafe port the option that opened it. number: the
-    rule's position in its list, -1 otherwise.
-    key: stable name, hex SHA-256 (first 16 digits) over the rule's meaning and its owner.
+    policy: `Kind/namespace/name`, `` for an end; of a failsafe port the option that opened it. number:
+    the rule's position in its list, -1 otherwise. action: `allow`, …; `would-allow` and so on of what is
+    staged. key: stable name, hex SHA-256 (first 16 digits) over the rule's meaning and its owner.
     """
 
     what: What

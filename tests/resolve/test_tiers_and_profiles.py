@@ -75,6 +75,10 @@ def test_what_is_staged_has_indices_of_its_own_behind_those_in_force() -> None:
         ("StagedNetworkPolicy/shop/s", 1),
     ]
     assert len({item.key for item in rules}) == len(rules)
+    assert [item.action for item in rules] == [
+        *("allow", "deny", "allow"),
+        *("would-allow", "would-deny", "would-deny", "would-allow"),
+    ]
 
 
 def test_a_staged_policy_that_changes_nothing_costs_nothing() -> None:
