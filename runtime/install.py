@@ -8,6 +8,7 @@ and the rest only tidies: what could not be tidied is said, and the next attach 
 
 from __future__ import annotations
 
+import errno
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -200,8 +201,13 @@ class _Work:
         if kernel.net.has_clsact(index):
             present = (*self._standing.gates.values(), *self._standing.surplus)
             return any(one.runner.name == FILTER_NAME_OWN_CLSACT for one in present)
+        try:
+            kernel.net.add_clsact(index)
+        except OSError as error:
+            if error.errno == errno.EEXIST and kernel.net.has_clsact(index):
+                return False  # somebody else made one since we looked: it is theirs
+            raise cannot(error, f"make the clsact qdisc of {self._site.link.name}") from error
         undo.add("remove the clsact", partial(hooks.drop_empty_clsact, kernel, index))
-        kernel.net.add_clsact(index)
         return True
 
     def _remove_gate(self, hook: TcHook, program: int) -> None:
