@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from random import Random
 from struct import pack
 
 import pytest
@@ -135,3 +136,18 @@ def test_a_capture_cut_anywhere_is_read_up_to_there_or_refused(data: bytes) -> N
             continue
         assert found == whole[: len(found)]
         assert len(found) < len(whole)
+
+
+@pytest.mark.parametrize("data", [pcap(PACKETS), pcapng(PACKETS), pcapng(PACKETS, ">")])
+def test_a_damaged_capture_is_read_or_refused_and_nothing_else(data: bytes) -> None:
+    rng = Random(7)
+    refused = 0
+    for _ in range(1500):
+        damaged = bytearray(data)
+        for _ in range(rng.randint(1, 4)):
+            damaged[rng.randrange(len(damaged))] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
+        try:
+            captured(bytes(damaged))
+        except CaptureError:
+            refused += 1
+    assert 100 < refused < 1500
