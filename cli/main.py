@@ -15,6 +15,7 @@ from .outcome import answering
 COMMANDS: Final = (
     "compile",
     "check",
+    "schema",
     "explain",
     "replay",
     "test",

@@ -23,9 +23,9 @@ from .fields import (
 from .metadata import SUBDOMAIN_RULE, read_metadata, read_name
 from .ports import PORT_NAME_RULE, PORT_PROTOCOLS, read_protocol
 
-_INTERFACE = re.compile(r"\*|[a-zA-Z0-9_.-]{1,15}")
-_CONTAINER = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
-_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}")
+INTERFACE = re.compile(r"\*|[a-zA-Z0-9_.-]{1,15}")
+CONTAINER = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
+MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}")
 
 HOST = Shape.of("the spec of a HostEndpoint", "node interfaceName expectedIPs profiles ports")
 WORKLOAD = Shape.of(
@@ -55,7 +55,7 @@ def read_host_endpoint(place: Place, document: Mapping) -> HostEndpoint | None:
             if address is not None:
                 addresses.append(address)
     interface = _text(
-        place, values.get("interfaceName"), "an interfaceName", _INTERFACE, "up to 15 characters, or `*`"
+        place, values.get("interfaceName"), "an interfaceName", INTERFACE, "up to 15 characters, or `*`"
     )
     name = _text(place, values.get("node"), "a node")
     if _absent(values, "node"):
@@ -92,12 +92,12 @@ def read_workload_endpoint(place: Place, document: Mapping) -> WorkloadEndpoint 
         return read_name(place, value, f"`{field}`", SUBDOMAIN_RULE) or ""
 
     interface = _text(
-        place, values.get("interfaceName"), "an interfaceName", _INTERFACE, "up to 15 characters"
+        place, values.get("interfaceName"), "an interfaceName", INTERFACE, "up to 15 characters"
     )
     if _absent(values, "interfaceName"):
         missing(place, node, "this WorkloadEndpoint has no `interfaceName`")
-    _text(place, values.get("containerID"), "a containerID", _CONTAINER, "letters, digits and inner `-`")
-    _text(place, values.get("mac"), "a MAC address", _MAC, "six bytes such as `ee:ee:ee:ee:ee:ee`")
+    _text(place, values.get("containerID"), "a containerID", CONTAINER, "letters, digits and inner `-`")
+    _text(place, values.get("mac"), "a MAC address", MAC, "six bytes such as `ee:ee:ee:ee:ee:ee`")
     _check_gateways(place, values)
     ports = _ports(place, values, WORKLOAD_PORT)
     networks = _items(place, values, "ipNetworks")

@@ -64,7 +64,8 @@ def read_endpoints(place: Place, document: Mapping) -> ServiceBackends | None:
         for name in ("addresses", "notReadyAddresses"):
             for item in _mappings(place, subset, name):
                 node = item.entries.get("ip")
-                address = read_address(place, node[1], "an address") if node else None
+                given = node is not None and not is_empty(node[1])
+                address = read_address(place, node[1], "an address") if node and given else None
                 if address is not None:
                     addresses.append(address)
         ports = _ports(place, subset)

@@ -51,7 +51,7 @@ _KUBERNETES: Final = {
 
 
 @dataclass(frozen=True)
-class _Kind:
+class PolicyKind:
     """What differs between the kinds of policy."""
 
     name: str
@@ -61,7 +61,7 @@ class _Kind:
     staged: bool = False
 
 
-def _kind(name: str, *, namespaced: bool, staged: bool = False) -> _Kind:
+def _kind(name: str, *, namespaced: bool, staged: bool = False) -> PolicyKind:
     elsewhere = dict(_KUBERNETES)
     if namespaced:
         elsewhere |= {item: f"`{item}` belongs to a GlobalNetworkPolicy" for item in _GLOBAL_ONLY}
@@ -69,7 +69,7 @@ def _kind(name: str, *, namespaced: bool, staged: bool = False) -> _Kind:
     if staged:
         fields += " stagedAction"
     shape = Shape.of(f"the spec of a {name}", fields, elsewhere=elsewhere)
-    return _Kind(name, shape, NETWORK_POLICY_RULE if namespaced else POLICY_RULE, namespaced, staged)
+    return PolicyKind(name, shape, NETWORK_POLICY_RULE if namespaced else POLICY_RULE, namespaced, staged)
 
 
 NETWORK = _kind("NetworkPolicy", namespaced=True)
@@ -96,7 +96,7 @@ def read_staged_global_network_policy(place: Place, document: Mapping) -> Policy
     return _read_policy(place, document, STAGED_GLOBAL)
 
 
-def _read_policy(place: Place, document: Mapping, kind: _Kind) -> Policy | None:
+def _read_policy(place: Place, document: Mapping, kind: PolicyKind) -> Policy | None:
     metadata = read_metadata(place, document, kind.name, kind.rule, namespaced=kind.namespaced)
     entry = document.entries.get("spec")
     if entry is None or is_null(entry[1]):
