@@ -5,7 +5,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 STAMP := .venv/.polc-setup
 
-.PHONY: help setup demo test lint format types imports unit kernel golden golden-update docs-update bench wheel clean
+.PHONY: help setup demo test lint format types imports unit kernel golden golden-update docs-update bench fuzz mutants wheel clean
 
 help:  ## list every entry
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,14 @@ golden-update: setup  ## rewrite the golden files that are not written by hand; 
 
 bench: setup  ## what a verdict costs, natively and (as root) in the kernel, as ratios in one interleaved run
 	@$(BIN)/python -m polc.bench.verdicts
+
+MINUTES ?= 5
+JOBS ?= 1
+fuzz: setup  ## model = native (and = kernel as root) on fresh seeds for MINUTES=5 with JOBS=1; keeps what differs
+	@$(BIN)/python -m polc.tests.fuzz.run --minutes $(MINUTES) --jobs $(JOBS)
+
+mutants: setup  ## does a fault in resolve, passes, plan, code or flow table go unseen? some 10 minutes; writes the report
+	@$(BIN)/python -m polc.tests.mutants.run
 
 docs-update: setup  ## rewrite the outputs that README and docs show, and the JSON schemas; as root
 	@$(BIN)/pytest -q tests/docs tests/cli/test_schemas.py --golden-update

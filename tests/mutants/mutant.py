@@ -48,13 +48,13 @@ class Fate:
 
 
 def copy_package(folder: Path) -> Path:
-    """The package, as `polc` in the folder."""
+    """The package, as `polc` in the folder, with its files' times, so that bytecode stays valid."""
     copy = folder / "polc"
     copy.mkdir()
     for name in ("__init__.py", "pyproject.toml"):
-        shutil.copy(ROOT / name, copy / name)
+        shutil.copy2(ROOT / name, copy / name)
     for room in ROOMS:
-        shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / room, copy / room)
     return copy
 
 
