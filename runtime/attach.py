@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -77,7 +78,14 @@ def attach(
     kernel.host.refuse_netns_exec()
     known = gates or Gates()
     link = find_interface(kernel, request.interface)
-    looked = _decided(kernel, pair, request, link, known)
+    with ExitStack() as held:  # the slot map, over the whole command: see readback.read
+        return _attached(kernel, pair, request, link, known, held)
+
+
+def _attached(
+    kernel: Kernel, pair: ObjectPair, request: AttachRequest, link: Link, known: Gates, held: ExitStack
+) -> AttachReport:
+    looked = _decided(kernel, pair, request, link, known, held)
     place = kernel.host.require_bpffs(request.bpffs, request.mount and not request.dry_run)
     cookie = kernel.host.cookie()
     site = Site(kernel, link, Pins(kernel.bpf, place, place.directory(cookie, link.index)), known)
@@ -85,7 +93,7 @@ def attach(
         plan, notes = _plan(site, looked), looked.change.notes
         if plan and not request.dry_run:
             with kernel.host.locked(cookie, link.index):
-                looked = _decided(kernel, pair, request, link, known)  # another polc may have been here
+                looked = _decided(kernel, pair, request, link, known, held)  # another polc came first?
                 plan = _plan(site, looked)
                 left = install(site, looked.standing, looked.change, pair, looked.wish.config) if plan else ()
                 notes = (*looked.change.notes, *left)
@@ -111,8 +119,10 @@ class _Decision:
     change: Change
 
 
-def _decided(kernel: Kernel, pair: ObjectPair, request: AttachRequest, link: Link, gates: Gates) -> _Decision:
-    standing = judge(read(kernel, link, gates))
+def _decided(
+    kernel: Kernel, pair: ObjectPair, request: AttachRequest, link: Link, gates: Gates, held: ExitStack
+) -> _Decision:
+    standing = judge(read(kernel, link, gates, held))
     wish = _wish(kernel, pair, request, link, standing)
     change = decide(standing, wish, lambda: bool(has_tcx(kernel.bpf)))
     _refuse_missing_tcx(kernel.bpf, change)

@@ -83,29 +83,30 @@ class Reading:
         return tuple(one for one in earlier if one not in ours and not (one.filter and one.filter.chain))
 
 
-def read(kernel: Kernel, link: Link, gates: Gates | None = None) -> Reading:
+def read(kernel: Kernel, link: Link, gates: Gates | None = None, held: ExitStack | None = None) -> Reading:
     """Reads one interface. Raises CannotError when the kernel does not let us look: unknown is not absent.
 
-    GoneError when there is no such device any more.
+    GoneError when there is no such device any more. held: keeps the program arrays open longer than the
+    reading, for who is going to fill one: where no pin holds it, closing it has the kernel empty it later.
     """
     try:
-        return _read(kernel, link, gates or Gates())
+        with ExitStack() as own:
+            return _read(kernel, link, gates or Gates(), own if held is None else held)
     except OSError as error:
         if error.errno == errno.ENODEV:
             raise GoneError(f"{link.name} went away while it was looked at", "see `ip link`") from error
         raise cannot(error, f"read what is attached to {link.name}") from error
 
 
-def _read(kernel: Kernel, link: Link, known: Gates) -> Reading:
+def _read(kernel: Kernel, link: Link, known: Gates, held: ExitStack) -> Reading:
     hooks = {hook: runners(kernel, link.index, hook) for hook in TcHook}
-    with ExitStack() as held:
-        found = [
-            gate
-            for hook in TcHook
-            for runner in hooks[hook]
-            if (gate := _recognised(kernel, known, runner, held)) is not None
-        ]
-        cores = {core: _core(kernel, *core) for core in dict.fromkeys(gate.core for gate in found)}
+    found = [
+        gate
+        for hook in TcHook
+        for runner in hooks[hook]
+        if (gate := _recognised(kernel, known, runner, held)) is not None
+    ]
+    cores = {core: _core(kernel, *core) for core in dict.fromkeys(gate.core for gate in found)}
     return Reading(link, hooks, tuple(found), cores)
 
 

@@ -60,13 +60,19 @@ class BpfFilter:
     name: str
     direct: bool
     owner: str
+    late: bool = False
 
 
 @dataclass(eq=False, slots=True)
 class Clsact:
-    """filters: in running order: by preference, in one preference the last added first."""
+    """filters: in running order: by preference, in one preference the last added first.
+
+    late: made while a command of polc was at work: netlink cannot delete a clsact only when it is empty or
+    still the same, so that a change between the look and the deletion is not held against anybody.
+    """
 
     owner: str
+    late: bool = False
     filters: dict[TcHook, list[BpfFilter]] = field(default_factory=lambda: {hook: [] for hook in TcHook})
 
 
@@ -136,9 +142,10 @@ def delete_clsact(objects: Objects, device: Device, actor: str) -> None:
     if device.clsact is None:
         missing = "the clsact is gone" if device.had_clsact else "there is no clsact"
         raise refused(f"qdisc del: {missing}")
-    mine(device.clsact.owner, actor, "the clsact")
+    if not device.clsact.late:
+        mine(device.clsact.owner, actor, "the clsact")
     for hook in TcHook:
-        for one in device.clsact.filters[hook]:
+        for one in (one for one in device.clsact.filters[hook] if not one.late):
             mine(one.owner, actor, f"the filter {one.name}")
     filters = [one for hook in TcHook for one in device.clsact.filters[hook]]
     device.set_clsact(None)

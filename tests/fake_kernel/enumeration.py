@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable, Iterator
 
@@ -22,10 +23,11 @@ def every_call(
     event_at: what takes the place of, or comes before, call number n in that world.
     """
     last: object = None
+    first = World()
+    if command != "first attach":
+        first.attach(pair(0), mechanism)
     for number in itertools.count(1):
-        world = World()
-        if command != "first attach":
-            world.attach(pair(0), mechanism)
+        world = copy.deepcopy(first)
         happened: list[str] = []
         event = event_at(world, number)
 

@@ -15,6 +15,7 @@ from polc.tests.fake_kernel.objects import Link, Map, Objects, Thing
 if TYPE_CHECKING:
     from polc.tests.fake_kernel.process import Process
 
+_PATIENCE = 40  # door calls, some hundred microseconds
 ROOT = PurePosixPath("/fake/bpffs")
 
 
@@ -39,6 +40,7 @@ class FakeKernel:
         self.pins: dict[PurePosixPath, Thing] = {}
         self.foreign_pins: set[PurePosixPath] = set()
         self.eager = False
+        self._waited = 0
         self.locks: dict[tuple[int, int], Process] = {}
         self.watcher: Callable[[], None] = _nobody
         self.stored: Callable[[Map, int], None] = _nothing
@@ -96,8 +98,16 @@ class FakeKernel:
     def unpin(self, path: PurePosixPath) -> None:
         self.objects.drop(self.pins.pop(path), user=True)
 
+    def tick(self) -> None:
+        """A door call takes a moment, and the kernel does not put its work off for ever."""
+        if self.objects.busy:
+            self._waited += 1
+            if self.eager or self._waited > _PATIENCE:
+                self.work()
+
     def work(self) -> None:
         """What the kernel put off."""
+        self._waited = 0
         if self.objects.work():
             self.watcher()
 

@@ -123,6 +123,11 @@ class Objects:
         if slots not in self._work:
             self._work.append(slots)
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is work put off."""
+        return bool(self._work)
+
     def work(self) -> bool:
         """Runs what the kernel put off; whether there was any."""
         some = bool(self._work)

@@ -71,8 +71,7 @@ class Process:
         if not self.alive:
             raise Dead(what)
         self.calls += 1
-        if self.kernel.eager:
-            self.kernel.work()
+        self.kernel.tick()
         self.trace.append(what)
         event = self._plan.get(self.calls)
         if event is not None:

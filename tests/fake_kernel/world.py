@@ -45,6 +45,7 @@ class World:
         self.device = self.space.add(DEVICE)
         self.guard = Guard(self.kernel, self.device)
         self.commands = 0
+        self.running = False
         self.root = cast(Path, ROOT)
 
     # --- running commands -----------------------------------------------------------------------------
@@ -55,6 +56,7 @@ class World:
         process.plan_for(plan)
         bundle = doors(process, self.space)
         self.commands += 1
+        self.running = True
         answer: _T | Exception
         try:
             answer = work(bundle)
@@ -70,6 +72,11 @@ class World:
         writes = bundle.writes
         process.end()
         process.written = writes
+        self.running = False
+        if self.device.clsact is not None:
+            self.device.clsact.late = False
+            for one in (one for hook in TcHook for one in self.device.clsact.filters[hook]):
+                one.late = False
         self.kernel.work()
         return answer, process
 
@@ -235,11 +242,16 @@ class World:
     def foreign_clsact(self) -> None:
         if self.device.clsact is None:
             self.stranger(lambda kernel, _: kernel.net.add_clsact(self.device.index))
+        if self.device.clsact is not None:
+            self.device.clsact.late = self.running
 
     def foreign_filter(self, preference: int = 10, hook: TcHook = TcHook.EGRESS) -> None:
         self.foreign_clsact()
         place = self.device.index, hook.parent, preference
         self.stranger(lambda kernel, program: kernel.net.add_bpf_filter(*place, program.number, "cali"))
+        if self.device.clsact is not None:
+            for one in self.device.clsact.filters[hook]:
+                one.late = one.late or (self.running and one.owner != "polc")
 
     def rival(self, work: Callable[[Kernel], object]) -> None:
         """Another polc runs a whole command; the lock may refuse it."""
