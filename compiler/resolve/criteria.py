@@ -24,7 +24,7 @@ from ..ir.sets import merge
 from ..ir.text import criterion_text, prefix_text
 from ..resources import Entity, NamedPort, Net, Protocol, Rule
 from ..selector import Selector, canonical
-from .ports import NameSet, Ranges, grouped, holds, merged_ranges
+from .ports import NameSet, Ranges, entries, grouped, merged_ranges
 from .scope import peer
 from .services import service_addresses, service_triples
 from .world import World, network_prefix
@@ -98,8 +98,8 @@ class _Pieces:
         if side is Side.SOURCE:
             self._address(side, service_addresses(backends), words, negated=False)
         else:
-            entries = grouped(service_triples(backends), self._name_set)
-            self.found.append(Piece(MatchEndpointPort(side, entries), f"{side} {words}"))
+            found = entries(grouped(service_triples(backends)), self._name_set)
+            self.found.append(Piece(MatchEndpointPort(side, found), f"{side} {words}"))
 
     def ports(self, side: Side, entity: Entity, protocol: Protocol | None, namespace: str) -> None:
         """A number or a name, §4.3; an entry for the numbers stands before those of the names."""
@@ -111,9 +111,9 @@ class _Pieces:
         anywhere: tuple[EndpointPorts, ...] = ()
         if numbers and protocol is not None:  # numbers are not taken without a protocol
             anywhere = (EndpointPorts(protocol.number, numbers, None),)
-        entries = self._named(peer(entity, namespace).positive, names, protocol, numbers)
+        found = self._named(peer(entity, namespace).positive, names, protocol, numbers)
         ports = f"{' '.join(f'{first}-{last}' for first, last in numbers)} {' '.join(names)}".strip()
-        self.found.append(Piece(MatchEndpointPort(side, anywhere + entries), f"{side} ports {ports}"))
+        self.found.append(Piece(MatchEndpointPort(side, anywhere + found), f"{side} ports {ports}"))
 
     def not_ports(self, side: Side, entity: Entity, protocol: Protocol | None, namespace: str) -> None:
         """No number and no name; the names are those of the endpoints that the rule selects, §4.3."""
@@ -122,20 +122,16 @@ class _Pieces:
         if numbers:
             self.add((MatchPort(side, numbers, negated=True),))
         if names:
-            entries = self._named(peer(entity, namespace).positive, names, protocol, numbers)
-            criterion = MatchEndpointPort(side, entries, negated=True)
+            found = self._named(peer(entity, namespace).positive, names, protocol, numbers)
+            criterion = MatchEndpointPort(side, found, negated=True)
             self.found.append(Piece(criterion, f"{side} not ports {' '.join(names)}"))
 
     def _named(
         self, selector: Selector | None, names: tuple[str, ...], protocol: Protocol | None, numbers: Ranges
     ) -> tuple[EndpointPorts, ...]:
         """The ports of those names that the rule's protocol allows, less those that `numbers` hold anyway."""
-        triples = (
-            (prefix, number, port)
-            for prefix, number, port in self._world.named(selector, names)
-            if (protocol is None or protocol.number == number) and not holds(numbers, port)
-        )
-        return grouped(triples, self._name_set)
+        number = None if protocol is None else protocol.number
+        return entries(self._world.named(selector, names, number, numbers), self._name_set)
 
     def _address(self, side: Side, prefixes: tuple[Prefix, ...], words: str, *, negated: bool) -> None:
         criterion = MatchAddress(side, self._name_set(prefixes), negated)

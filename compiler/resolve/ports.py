@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import groupby
+from operator import itemgetter
 
 from ..ir.nodes import EndpointPorts, Prefix
 from ..ir.sets import merge
 
 Ranges = tuple[tuple[int, int], ...]
 Triple = tuple[Prefix, int, int]  # address, protocol, port
+Group = tuple[int, Ranges, tuple[Prefix, ...]]  # protocol, ports, canonical addresses
 NameSet = Callable[[tuple[Prefix, ...]], str]
 
 
@@ -27,19 +29,28 @@ def merged_ranges(ranges: Iterable[tuple[int, int]]) -> Ranges:
     return tuple(kept)
 
 
-def grouped(triples: Iterable[Triple], name_set: NameSet) -> tuple[EndpointPorts, ...]:
-    """The triples as entries: of each protocol, the addresses with equal ports together, sorted by ports."""
+def grouped(triples: Iterable[Triple]) -> tuple[Group, ...]:
+    """Of each protocol the addresses with equal ports together, sorted by protocol and ports."""
     ports: dict[tuple[int, Prefix], set[int]] = {}
     for prefix, protocol, port in triples:
         ports.setdefault((protocol, prefix), set()).add(port)
-    rows = sorted(
-        (protocol, merged_ranges((port, port) for port in found), prefix)
-        for (protocol, prefix), found in ports.items()
-    )
+    ranges: dict[frozenset[int], Ranges] = {}
+    rows = []
+    for (protocol, prefix), found in ports.items():
+        key = frozenset(found)
+        if key not in ranges:
+            ranges[key] = merged_ranges((port, port) for port in found)
+        rows.append((protocol, ranges[key], prefix))
+    which = itemgetter(0, 1)
     return tuple(
-        EndpointPorts(protocol, ranges, name_set(merge(prefix for _, _, prefix in members)))
-        for (protocol, ranges), members in groupby(rows, key=lambda row: row[:2])
+        (protocol, asked, merge(prefix for _, _, prefix in members))
+        for (protocol, asked), members in groupby(sorted(rows, key=which), key=which)
     )
+
+
+def entries(groups: Iterable[Group], name_set: NameSet) -> tuple[EndpointPorts, ...]:
+    """The groups as the IR has them, their address sets named in order."""
+    return tuple(EndpointPorts(protocol, ranges, name_set(prefixes)) for protocol, ranges, prefixes in groups)
 
 
 def holds(ranges: Ranges, port: int) -> bool:

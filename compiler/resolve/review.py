@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from ..resources import HostEndpoint, Pod, Resource, WorkloadEndpoint
 from ..source import Diagnostics
@@ -12,6 +13,8 @@ from .policies import ordered, policy_name
 from .review_peers import review_peers
 from .scope import PREFIX_NAMESPACE, PREFIX_SERVICE_ACCOUNT, applicability
 from .world import World
+
+_SETS: Final = ("NetworkSet", "GlobalNetworkSet")
 
 
 def review(world: World, resources: Iterable[Resource], diagnostics: Diagnostics) -> None:
@@ -23,15 +26,13 @@ def review(world: World, resources: Iterable[Resource], diagnostics: Diagnostics
     _labels(resources, diagnostics)
     _profiles(world, resources, diagnostics)
     _hosts(world, diagnostics)
-    seen = [item.entity.labels for item in world.workloads]
-    hosts = [item for item in world.entities if item.kind == "HostEndpoint"]
-    seen += [item.labels for item in hosts]
+    count = sum(item.kind not in _SETS for item in world.entities)
     for policy in ordered(world.policies):
         chosen = applicability(policy)
-        if world.workloads and not any(map(chosen.matches, seen)):
+        if world.workloads and all(item.kind in _SETS for item in world.chosen(chosen)):
             diagnostics.warning(
                 codes.POLICY_WITHOUT_ENDPOINT,
-                f"{policy_name(policy)} selects none of the {len(seen)} endpoints",
+                f"{policy_name(policy)} selects none of the {count} endpoints",
                 policy.at,
             )
         if world.entities:

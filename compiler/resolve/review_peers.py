@@ -48,7 +48,7 @@ def _selection(world: World, side: str, chosen: Selector, at: Span, diagnostics:
     if world.selected(chosen):
         return
     message, hint = f"the {side} selects no address of the inventory: {canonical(chosen)}", ""
-    found = [item for item in world.entities if chosen.matches(item.labels)]
+    found = list(world.chosen(chosen))
     if found:
         names = ", ".join(owner_name(item.kind, item.namespace, item.name) for item in found[:3])
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
@@ -65,8 +65,7 @@ def _names(
     diagnostics: Diagnostics,
 ) -> None:
     for port in (*entity.named_ports, *entity.not_named_ports):
-        found = world.named(selector, (port.name,))
-        if any(protocol is None or number == protocol.number for _, number, _ in found):
+        if world.named(selector, (port.name,), protocol.number if protocol else None, ()):
             continue
         what = f"a {protocol.name or protocol.number} port" if protocol else "a port"
         message = f"no endpoint with an address that the rule selects has {what} named `{port.name}`"

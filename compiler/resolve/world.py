@@ -5,7 +5,7 @@ Dossier §2.5 to §2.8, §4.5 and §4.6. Built once from the resources; asked fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -24,8 +24,9 @@ from ..resources import (
 )
 from ..selector import Selector
 from ..source import Diagnostics, Span
+from .candidates import Candidates
 from .duplicates import distinct, kind_of
-from .ports import Triple
+from .ports import Group, Ranges, grouped, holds
 from .profiles import (
     Behind,
     Profiles,
@@ -41,6 +42,9 @@ from .services import address_prefix, services_of
 from .tiers import BUILT_IN, Tiers, tiers_of
 
 ORCHESTRATOR_K8S = "k8s"
+
+# What a rule asks by port names: of whom, which, of which protocol, without which.
+_Named = tuple[Selector | None, tuple[str, ...], int | None, Ranges]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,8 @@ class World:
     tiers: Tiers = field(default_factory=lambda: BUILT_IN)
     given_profiles: Mapping[str, Profile] = field(default_factory=dict)
     _selected: dict[Selector, tuple[Prefix, ...]] = field(default_factory=dict)
-    _named: dict[tuple[Selector | None, tuple[str, ...]], tuple[Triple, ...]] = field(default_factory=dict)
+    _named: dict[_Named, tuple[Group, ...]] = field(default_factory=dict)
+    _candidates: list[Candidates] = field(default_factory=list)
 
     @classmethod
     def of(cls, resources: Iterable[Resource], diagnostics: Diagnostics) -> World:
@@ -109,20 +114,30 @@ class World:
     def selected(self, selector: Selector) -> tuple[Prefix, ...]:
         """The addresses of the entities that a scoped selector selects, merged."""
         if selector not in self._selected:
-            chosen = (item for item in self.entities if selector.matches(item.labels))
+            chosen = self.chosen(selector)
             self._selected[selector] = merge(prefix for item in chosen for prefix in item.prefixes)
         return self._selected[selector]
 
-    def named(self, selector: Selector | None, names: tuple[str, ...]) -> tuple[Triple, ...]:
-        """The ports of those names, of the endpoints that a scoped selector selects; None: of all (§4.3)."""
-        key = selector, names
+    def chosen(self, selector: Selector) -> Iterator[Entity]:
+        """The entities that a scoped selector selects, in the order of `entities`."""
+        if not self._candidates:
+            self._candidates.append(Candidates(item.labels for item in self.entities))
+        return (self.entities[number] for number in self._candidates[0].matching(selector))
+
+    def named(
+        self, selector: Selector | None, names: tuple[str, ...], protocol: int | None, without: Ranges
+    ) -> tuple[Group, ...]:
+        """The ports of those names, of the endpoints that a scoped selector selects; None: of all (§4.3).
+
+        protocol: None for any that they have. without: ports to leave out.
+        """
+        key = selector, names, protocol, without
         if key not in self._named:
-            self._named[key] = tuple(
+            self._named[key] = grouped(
                 (prefix, port.protocol, port.port)
-                for item in self.entities
-                if item.ports and (selector is None or selector.matches(item.labels))
+                for item in (self.entities if selector is None else self.chosen(selector))
                 for port in item.ports
-                if port.name in names
+                if port.name in names and protocol in (None, port.protocol) and not holds(without, port.port)
                 for prefix in item.prefixes
             )
         return self._named[key]

@@ -1,0 +1,42 @@
+"""The index of labels finds exactly what trying every label map finds."""
+
+from __future__ import annotations
+
+from random import Random
+
+from polc.compiler.resolve.candidates import Candidates
+from polc.compiler.selector import All, And, Compare, Global, Has, In, Not, Operator, Or, Selector
+
+KEYS, VALUES = "abc", ("x", "y", "xy", "")
+
+
+def _selector(random: Random, depth: int = 0) -> Selector:
+    kind = random.randrange(8 if depth < 3 else 5)
+    if kind == 0:
+        return Compare(random.choice(KEYS), random.choice(list(Operator)), random.choice(VALUES))
+    if kind == 1:
+        some = tuple(sorted(random.sample(VALUES, random.randrange(3))))
+        return In(random.choice(KEYS), some, negated=random.random() < 0.3)
+    if kind == 2:
+        return Has(random.choice(KEYS))
+    if kind == 3:
+        return All()
+    if kind == 4:
+        return Global()
+    if kind == 5:
+        return Not(_selector(random, depth + 1))
+    operands = tuple(_selector(random, depth + 1) for _ in range(2))
+    return And(operands) if kind == 6 else Or(operands)
+
+
+def test_the_index_finds_what_matches_and_in_order() -> None:
+    random = Random("candidates")
+    labels = [{key: random.choice(VALUES) for key in KEYS if random.random() < 0.6} for _ in range(40)]
+    index = Candidates(labels)
+    some = 0
+    for _ in range(2000):
+        selector = _selector(random)
+        expected = [number for number, given in enumerate(labels) if selector.matches(given)]
+        assert list(index.matching(selector)) == expected, str(selector)
+        some += 0 < len(expected) < len(labels)
+    assert some > 800
