@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import typer
 
+from ..compiler.source import CompileError
 from .diagnostics import render
 from .options import parse_endpoint, parse_labels
 from .outcome import Code, color, fail, say
@@ -70,17 +72,34 @@ def _failsafes(inbound: str | None, outbound: str | None) -> Failsafes | None:
         raise typer.BadParameter(str(error)) from None
 
 
-def load(files: Sequence[str], *, strict: bool = False) -> Inventory:
-    """Reads and checks the files; warnings are said at once. CompileError when they are wrong."""
+@contextmanager
+def without(disabled: frozenset[str]) -> Iterator[None]:
+    """Leaves the findings of these codes out of a CompileError that passes."""
+    try:
+        yield
+    except CompileError as error:
+        kept = [item for item in error.diagnostics if item.code not in disabled]
+        raise CompileError(kept, error.sources.values()) from error
+
+
+def load(files: Sequence[str], *, strict: bool = False, disabled: frozenset[str] = frozenset()) -> Inventory:
+    """Reads and checks the files; warnings are said at once, but for those of the disabled codes.
+
+    CompileError when the files are wrong.
+    """
     from ..compiler.pipeline import load as load_inventory
 
-    inventory = load_inventory(files, strict=strict)
-    warn(inventory, inventory.warnings)
+    with without(disabled):
+        inventory = load_inventory(files, strict=strict)
+    warn(inventory, inventory.warnings, disabled)
     return inventory
 
 
-def warn(inventory: Inventory, warnings: Sequence[Diagnostic]) -> None:
+def warn(
+    inventory: Inventory, warnings: Sequence[Diagnostic], disabled: frozenset[str] = frozenset()
+) -> None:
     """Says the warnings, with the places they speak of."""
+    warnings = [item for item in warnings if item.code not in disabled]
     if warnings:
         sources = {source.path: source for source in inventory.sources}
         say(render(warnings, sources, color=color(sys.stderr.isatty())).rstrip("\n"))
@@ -98,7 +117,12 @@ def refs(inventory: Inventory, wanted: Choice) -> tuple[EndpointRef, ...]:
     return endpoints(inventory)
 
 
-def compile_each(inventory: Inventory, wanted: Choice, emit: Sequence[str] = ()) -> Iterator[CompiledPair]:
+def compile_each(
+    inventory: Inventory,
+    wanted: Choice,
+    emit: Sequence[str] = (),
+    disabled: frozenset[str] = frozenset(),
+) -> Iterator[CompiledPair]:
     """Compiles for every chosen endpoint, one after the other; warnings are said as they come."""
     from ..compiler.pipeline import compile_endpoint, compile_labels
 
@@ -119,8 +143,9 @@ def compile_each(inventory: Inventory, wanted: Choice, emit: Sequence[str] = ())
             for one in refs(inventory, wanted)
         ]
     for make in made:
-        pair = make()
-        warn(inventory, pair.warnings)
+        with without(disabled):
+            pair = make()
+        warn(inventory, pair.warnings, disabled)
         yield pair
 
 

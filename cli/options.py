@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -17,6 +17,12 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?")
 class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
+
+
+class CheckFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
 
 
 class Mode(StrEnum):
@@ -85,6 +91,18 @@ def parse_emit(text: str) -> tuple[Emit, ...]:
         raise typer.BadParameter(f"{text!r} is no list of {words}", param_hint="--emit") from None
 
 
+def parse_disabled(given: Sequence[str] | None) -> frozenset[str]:
+    """The codes of warnings; typer.BadParameter for one that is unknown, or no warning's."""
+    from .pages import pages
+
+    for code in given or ():
+        if code not in pages():
+            raise typer.BadParameter(f"there is no {code!r}", param_hint="--disable")
+        if not code.startswith("POLC-W"):
+            raise typer.BadParameter(f"{code} is no warning", param_hint="--disable")
+    return frozenset(given or ())
+
+
 Files = Annotated[
     list[str],
     typer.Argument(
@@ -132,6 +150,10 @@ Strict = Annotated[
     typer.Option(
         "--strict", help="Take no object of a kind that decides nothing: it is an error, not skipped."
     ),
+]
+Disable = Annotated[
+    list[str] | None,
+    typer.Option("--disable", metavar="CODE", help="Do not report this warning (repeatable)."),
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How to print what was found.")]
 Interface = Annotated[str, typer.Option("--iface", metavar="IF", help="The network interface.")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from posixpath import normpath
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -25,7 +26,7 @@ def render_sarif(diagnostics: Iterable[Diagnostic], sources: Mapping[str, Source
     """The findings in their order, as one SARIF log, indented."""
     items = tuple(diagnostics)
     codes = sorted({item.code for item in items})
-    files = sorted({*sources, *(item.span.file for item in items if item.span is not None)})
+    files = sorted({_uri(file) for file in (*sources, *(item.span.file for item in items if item.span))})
     run: Object = {
         "tool": {
             "driver": {
@@ -35,10 +36,15 @@ def render_sarif(diagnostics: Iterable[Diagnostic], sources: Mapping[str, Source
             }
         },
         "columnKind": "unicodeCodePoints",
-        "artifacts": [{"location": {"uri": quote(file)}} for file in files],
+        "artifacts": [{"location": {"uri": file}} for file in files],
         "results": [_result(item, codes, files) for item in items],
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+
+
+def _uri(path: str) -> str:
+    """A relative reference without needless dots (§3.10)."""
+    return quote(normpath(path))
 
 
 def _rule(code: str, page: Page | None) -> Object:
@@ -68,6 +74,7 @@ def _result(item: Diagnostic, codes: list[str], files: list[str]) -> Object:
             "endLine": span.end_line,
             "endColumn": span.end_column,
         }
-        place = {"uri": quote(span.file), "index": files.index(span.file)}
+        uri = _uri(span.file)
+        place = {"uri": uri, "index": files.index(uri)}
         made["locations"] = [{"physicalLocation": {"artifactLocation": place, "region": region}}]
     return made

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import typer
 
 from ...compiler.source import CompileError, Diagnostic, Diagnostics, Severity, Source
 from ..diagnostics import render, render_json
-from ..options import Files, Format, OutputFormat, Strict
+from ..options import CheckFormat, Disable, Files, Strict, parse_disabled
 from ..outcome import Code, color
 
 
-def run(files: Files, strict: Strict = False, format: OutputFormat = Format.TEXT) -> None:
+def run(
+    files: Files,
+    strict: Strict = False,
+    disable: Disable = None,
+    format: Annotated[CheckFormat, typer.Option("--format", help="How to print it.")] = CheckFormat.TEXT,
+) -> None:
     """Report all errors and warnings of the files.
 
-    Exit 1 when there is an error.
+    Exit 1 when there is an error; warnings leave it 0.
     """
-    found, sources = findings(files, strict=strict)
-    if format is Format.JSON:
+    disabled = parse_disabled(disable)
+    every, sources = findings(files, strict=strict)
+    found = tuple(item for item in every if item.code not in disabled)
+    if format is CheckFormat.SARIF:
+        from ..sarif import render_sarif
+
+        typer.echo(render_sarif(found, sources))
+    elif format is CheckFormat.JSON:
         typer.echo(render_json(found, sources))
     elif found:
         typer.echo(render(found, sources, color=color(sys.stdout.isatty())).rstrip("\n"))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from ...pair.layout import Direction
 from ..compiling import choice, compile_each, load, refs
 from ..options import (
+    Disable,
     Emit,
     Endpoint,
     FailsafeInbound,
@@ -23,6 +24,7 @@ from ..options import (
     Namespace,
     OutputFormat,
     Strict,
+    parse_disabled,
     parse_emit,
 )
 from ..outcome import Code, fail
@@ -77,6 +79,7 @@ def run(
     failsafe_inbound: FailsafeInbound = None,
     failsafe_outbound: FailsafeOutbound = None,
     strict: Strict = False,
+    disable: Disable = None,
     format: OutputFormat = Format.TEXT,
 ) -> None:
     """Compile policies to pairs of BPF objects.
@@ -85,11 +88,13 @@ def run(
     """
     wanted = choice(endpoint, labels, namespace, (failsafe_inbound, failsafe_outbound))
     kinds = parse_emit(emit) if emit is not None else ()
+    disabled = parse_disabled(disable)
     if out.exists() and not out.is_dir():
         fail(Code.INPUT, f"{out} is not a folder")
-    inventory = load(files, strict=strict)
+    inventory = load(files, strict=strict, disabled=disabled)
     total = max(1, len(refs(inventory, wanted)))
-    pairs = [_written(pair, out, kinds) for pair in _progress(compile_each(inventory, wanted, kinds), total)]
+    made = compile_each(inventory, wanted, kinds, disabled)
+    pairs = [_written(pair, out, kinds) for pair in _progress(made, total)]
     report = CompileReport(pairs=tuple(pairs))
     typer.echo(report.model_dump_json(indent=2) if format is Format.JSON else text(report))
 

@@ -17,13 +17,13 @@ IGNORED: Final = "ignored"
 _INTRODUCTION: Final = """\
 # Fields
 
-Every field that polc knows, by the kind or the part of a kind that holds it. `make docs-update` writes this page
-from the tables that policies are read by. A field that is not here is an error ([POLC-E0206](errors.md)), except
-in Kubernetes' own objects (pods, workloads, services and their endpoints), which are taken as they are but for
-the fields below.
+Every field that polc knows, by the kind or the part of a kind that holds it. `make docs-update` writes this
+page from the tables that policies are read by. A field that is not here is an error
+([POLC-E0206](errors.md)), except in Kubernetes' own objects (pods, workloads, services and their
+endpoints), which are taken as they are but for the fields below.
 
-*yes*: it has the effect that Calico or Kubernetes gives it. *ignored*: any value, no effect. *refused*: an error,
-unless the value changes nothing ([POLC-E0205](errors.md)). What several fields mean together is in
+*yes*: it has the effect that Calico or Kubernetes gives it. *ignored*: any value, no effect. *refused*: an
+error, unless the value changes nothing ([POLC-E0205](errors.md)). What several fields mean together is in
 [errors.md](errors.md); `polc schema` prints the words, bounds and patterns of each.
 """
 
@@ -73,7 +73,8 @@ def rows() -> tuple[Row, ...]:
 
 def _kind(path: str) -> str:
     """The name in `$defs` that a path starts with; it may hold dots."""
-    return max((name for name in LANGUAGE["$defs"] if f"{path}.".startswith(f"{name}.")), key=len)
+    known: list[str] = [name for name in LANGUAGE["$defs"] if f"{path}.".startswith(f"{name}.")]
+    return max(known, key=len)
 
 
 def _shown(path: str) -> str:
