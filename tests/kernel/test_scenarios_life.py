@@ -22,6 +22,7 @@ from polc.runtime.standing import State
 from polc.tests.kernel.scene import Scene, allowing, denying, returning, sh
 
 pytestmark = pytest.mark.kernel
+_EMPTYING = 0.5  # seconds the kernel has to empty a slot map that lost its last user
 
 
 def remade(scene: Scene) -> None:
@@ -253,3 +254,17 @@ def test_s31_programs_of_another_layout_behind_our_gates_are_replaced_in_place(s
     while number in set(scene.door.ids(Object.PROG)):
         assert time.monotonic() < end, "the old program goes when nothing uses it"
         time.sleep(0.02)
+
+
+def test_s30_slots_that_lost_their_pins_are_filled_for_good_by_the_next_attach(scene: Scene) -> None:
+    """Looking at an unpinned slot map must not have the kernel empty it after it was filled again."""
+    scene.attach(allowing())
+    for _ in range(5):
+        for pin in (scene.root / "polc").rglob("slots"):
+            pin.unlink()
+        time.sleep(_EMPTYING)
+        assert scene.status().state is State.CLOSED
+        assert scene.attach(allowing()).status.state is State.ENFORCING
+        time.sleep(_EMPTYING)
+        assert scene.status().state is State.ENFORCING
+    assert scene.crossing() == (True, True)
