@@ -20,7 +20,9 @@ the entry's owner, or when there is no entry. Then `transition(cls, state, who, 
 * JUDGE: the policy of the packet's own direction judges. Denied → dropped with reason POLICY, the entry
   untouched. Allowed: `adopt` → a new entry (owner = the packet's direction, generation, rule, `state`);
   otherwise, when who is OWNER → generation, rule, `state`, `seen` are updated; when PEER → entry untouched.
-* DROP: dropped with `reason`, the entry untouched.
+* DROP: dropped with `reason`, the entry untouched. But on a host's own interface (HOST) a TCP PACKET without
+  an entry is judged as one that opens a flow, and when allowed adopted as PICKED_UP: what was open before the
+  policy came goes on as far as the policy allows it, so that nobody is locked out of a host.
 
 ICMP errors look up the flow of the packet they carry (as the sender of that packet saw it: the opposite of
 the error's direction); a live entry whose generation is not older (or KEEP_ESTABLISHED) lets them pass
@@ -185,6 +187,11 @@ def _table() -> Mapping[tuple[ProtocolClass, State, Who, Event], Transition]:
 
 
 TRANSITIONS: Final = _table()
+
+
+# A TCP flow of a host that is met in its middle (Linux's nf_conntrack_tcp_loose; dossier §11.1 leaves such
+# packets towards the host to Linux).
+PICKED_UP: Final = Transition(State.ESTABLISHED, Timeout.TCP_ESTABLISHED, Step.JUDGE, adopt=True)
 
 
 def transition(cls: ProtocolClass, state: State, who: Who, event: Event) -> Transition:

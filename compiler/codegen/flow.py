@@ -74,7 +74,8 @@ def track(code: Code) -> None:
     b.set(code.next_state, b.op("and", row, TRANSITION_STATE))
     step = b.op("and", b.op("lshr", row, TRANSITION_STEP_SHIFT), 3)
     cases = {int(flow.Step.ACCEPT): "accept", int(flow.Step.JUDGE): "fresh"}
-    b.switch(step, code.dropping(Reason.NO_FLOW), cases)
+    b.switch(step, "no_flow", cases)
+    _pick_up(code)
     b.label("fresh")
     # Only a flow that is already there can be resumed; a new one is judged where its packet came in.
     b.leave_if(b.test("ne", b.get(code.resumed), 0), code.dropping(Reason.NO_FLOW))
@@ -83,6 +84,21 @@ def track(code: Code) -> None:
     b.set(code.mode, b.choose(adopt, cx.Mode.ADOPT, kept))
     b.go("judge")
     _accept(code)
+
+
+def _pick_up(code: Code) -> None:
+    """From `no_flow`: on a host's own interface a TCP flow that was there before is judged as a new one."""
+    b = code.body
+    no_flow = code.dropping(Reason.NO_FLOW)
+    b.label("no_flow")
+    b.branch(code.flag(ConfigFlag.HOST), "midstream", no_flow)
+    b.label("midstream")
+    b.leave_if(b.test("ne", b.get(code.kind), int(flow.ProtocolClass.TCP)), no_flow)
+    b.leave_if(b.test("ne", b.get(code.event), int(flow.Event.PACKET)), no_flow)
+    b.leave_if(b.test("ne", b.get(code.resumed), 0), no_flow)
+    b.set(code.next_state, int(flow.PICKED_UP.state))
+    b.set(code.mode, cx.Mode.ADOPT)
+    b.go("judge")
 
 
 def _transition(code: Code, state: str, who: str) -> str:

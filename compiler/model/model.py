@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from ...pair.flow import Event, Step, Transition, Who, transition
+from ...pair.flow import PICKED_UP, Event, Step, Transition, Who, transition
 from ...pair.flow import State as FlowState
 from ...pair.layout import L2_DEFAULT, L2_NONE, NO_RULE, Config, ConfigFlag, Direction
 from ...pair.packet import TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, PacketClass, Reason
@@ -186,6 +186,8 @@ class Model:
             outcome = self._accept(direction, packet, entry, key, row, now)
         elif row.step is Step.JUDGE:
             outcome = self._judge_new(direction, packet, who, key, row, now)
+        elif ConfigFlag.HOST in self._config.flags and _in_the_middle(packet):
+            outcome = self._judge_new(direction, packet, who, key, PICKED_UP, now)
         else:
             outcome = Outcome(Verdict.DROP, None, row.reason, direction)
         return replace(outcome, key=key, entry=self.flows.get(key))
@@ -217,6 +219,11 @@ class Model:
             entry = Entry(now, self._config.generation, _stamp(outcome), direction, row.state)
             self._flows.entries[key] = entry
         return outcome
+
+
+def _in_the_middle(packet: Packet) -> bool:
+    """A TCP segment that neither opens nor ends a connection."""
+    return packet.cls is PacketClass.TCP and _event(packet) is Event.PACKET
 
 
 def _rule(entry: Entry) -> int | None:

@@ -24,9 +24,10 @@ from polc.judge.native import NativeEngine
 from polc.judge.outcome import FlowEntry, Run
 from polc.pair.layout import NO_RULE, Config, ConfigFlag, Direction
 from polc.pair.object import ObjectPair, read_pair
+from polc.pair.packet import Reason
 from polc.pair.provenance import ProvenanceTable
 from polc.runtime.bpf import Bpf
-from polc.tests.generators.frames import ACK, SYN, frame_of
+from polc.tests.generators.frames import ACK, FIN, RST, SYN, frame_of
 from polc.tests.oracle.rule_reading import Packet as Wire
 from polc.tests.passes.programs import random_program
 
@@ -82,11 +83,39 @@ def test_the_host_reaches_its_workload_and_is_answered_also_after_a_swap() -> No
     assert model.step(Direction.EGRESS, answer, 0.0).verdict == "allow"
 
 
+def test_on_a_hosts_interface_an_open_connection_goes_on_as_far_as_the_policy_allows() -> None:
+    """pair.flow: mid-stream TCP is judged as new there, and dropped on a workload's."""
+    allowed = Program((), *(Judge(d, (), End(Action.ALLOW, 0)) for d in Direction))
+    middle = _frame(Direction.INGRESS, 6, 81, ACK)
+    host = Config(generation=1, flags=ConfigFlag.HOST)
+    for config, program, verdict in (
+        (Config(generation=1), allowed, "drop"),
+        (host, allowed, "allow"),
+        (host, DENIED, "drop"),
+    ):
+        model, native = Model(program, config), NativeEngine(*_native(program), config)
+        assert model.step(Direction.INGRESS, middle, 0.0).verdict == verdict
+        assert native.run(Direction.INGRESS, middle).allowed is (verdict == "allow")
+    model = Model(allowed, host)
+    for flags in (SYN | ACK, RST, FIN):
+        frame = _frame(Direction.INGRESS, 6, 82, flags)
+        assert model.step(Direction.INGRESS, frame, 0.0).reason is Reason.NO_FLOW
+
+
 Ask = Callable[[Direction, bytes], Run]
 Look = Callable[[bytes], FlowEntry | None]
 
 
-def _play(random: Random, model: Model, program: Program, ask: Ask, look: Look, seen: Counter[str]) -> None:
+def _play(
+    random: Random,
+    model: Model,
+    program: Program,
+    ask: Ask,
+    look: Look,
+    seen: Counter[str],
+    *,
+    access: bool = True,
+) -> None:
     for _ in range(60):
         direction = random.choice(list(Direction))
         frame = _frame(
@@ -95,7 +124,7 @@ def _play(random: Random, model: Model, program: Program, ask: Ask, look: Look, 
             random.choice((79, 80, 81)),
             random.choice((SYN, SYN | ACK, ACK)),
         )
-        own = direction is Direction.INGRESS
+        own = access and direction is Direction.INGRESS
         wanted = model.step(direction, frame, 0.0, host_made=own)
         run = ask(direction, frame)
         assert run.allowed is (wanted.verdict == "allow"), f"{wanted} {run}\n{dump(program)}"
@@ -139,3 +168,18 @@ def test_the_kernel_lets_the_host_through_as_the_model_does() -> None:
             model.swap(later, 2)
             _play(random, model, later, engine.run, engine.flow, seen)
     assert _enough(seen), seen
+
+
+@pytest.mark.kernel
+def test_native_and_kernel_pick_up_a_hosts_connections_as_the_model_does() -> None:
+    random, seen = Random("picked up"), Counter[str]()
+    config = Config(generation=1, flags=ConfigFlag.HOST)
+    for _ in range(4):
+        program = random_program(random)
+        native = NativeEngine(*_native(program), config)
+        state = random.getstate()
+        _play(random, Model(program, config), program, native.run, native.flow, seen, access=False)
+        random.setstate(state)
+        with KernelEngine(Bpf(), _pair(program), config) as engine:
+            _play(random, Model(program, config), program, engine.run, engine.flow, seen, access=False)
+    assert min(seen[f"{word} allow"] for word in ("ingress", "egress")) > 20, seen
