@@ -9,24 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from math import inf
-from random import Random
 from typing import Any
 
 import pytest
-from polc.tests.generators.worlds import World, build_world
+from polc.tests.differential.teeth import Sample, differs, samples
 from polc.tests.oracle import inventory_reading, pod_reading, policy_reading, rule_reading
 from polc.tests.oracle.inventory_reading import Inventory, Object
 from polc.tests.oracle.policy_reading import Policy, place
 from polc.tests.oracle.profile_reading import Profiles
 from polc.tests.oracle.rule_reading import Packet, Rule, Side
 from polc.tests.oracle.selector_reading import read_selector
-from polc.tests.oracle.verdict_reading import Oracle, Reading
+from polc.tests.oracle.verdict_reading import Reading
 
 Patch = pytest.MonkeyPatch
-
-WORLDS = 120
-PACKETS = 60  # a direction
-FIRST_SEED = 1000
 
 
 def _families_do_not_matter(patch: Patch) -> None:
@@ -181,36 +176,17 @@ WRONG: list[Callable[[Patch], None]] = [
 
 
 @pytest.fixture(scope="module")
-def cases() -> list[tuple[World, list[tuple[str, Packet, bool]]]]:
-    """Worlds with packets and the right verdicts."""
-    found = []
-    for seed in range(FIRST_SEED, FIRST_SEED + WORLDS):
-        world, rng = build_world(seed), Random(seed)
-        packets = [
-            (way, packet, world.readings[way].judge(packet).allowed)
-            for way in ("ingress", "egress")
-            for packet in world.packets(rng, way, PACKETS)
-        ]
-        found.append((world, packets))
-    return found
-
-
-def _differs(world: World, packets: list[tuple[str, Packet, bool]]) -> bool:
-    readings = Oracle(world.objects).endpoint(*world.subject)
-    return any(readings[way].judge(packet).allowed is not allowed for way, packet, allowed in packets)
+def cases() -> list[Sample]:
+    return samples("narrow")
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.__name__.strip("_"))
 def test_a_wrong_reading_would_be_found(
-    wrong: Callable[[Patch], None],
-    cases: list[tuple[World, list[tuple[str, Packet, bool]]]],
-    monkeypatch: Patch,
+    wrong: Callable[[Patch], None], cases: list[Sample], monkeypatch: Patch
 ) -> None:
     wrong(monkeypatch)
-    assert any(_differs(world, packets) for world, packets in cases)
+    assert any(map(differs, cases))
 
 
-def test_the_right_reading_differs_nowhere(
-    cases: list[tuple[World, list[tuple[str, Packet, bool]]]],
-) -> None:
-    assert not any(_differs(world, packets) for world, packets in cases[:20])
+def test_the_right_reading_differs_nowhere(cases: list[Sample]) -> None:
+    assert not any(map(differs, cases[:20]))

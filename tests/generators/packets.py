@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from polc.tests.oracle.host_reading import FAILSAFES
 from polc.tests.oracle.inventory_reading import Entity, Inventory, Net
-from polc.tests.oracle.rule_reading import Packet, Rule, Side
+from polc.tests.oracle.rule_reading import Holder, Packet, Rule, Side
 
 WITH_PORTS = (6, 17, 132)
 # In IPv6 these numbers are extension headers, or none (RFC 8200): no packet has them as its protocol.
@@ -72,7 +73,19 @@ class Aim:
             kind,
             rng.randrange(3),
         )
-        return _sane(raw)
+        return _sane(self._of_host(raw) if self.subject.kind == "HostEndpoint" else raw)
+
+    def _of_host(self, packet: Packet) -> Packet:
+        """Mostly to or from the host itself, now and then at one of its failsafe ports."""
+        rng = self.rng
+        mine = [net.first for net in self.subject.nets if net.version == packet.family]
+        if mine and rng.random() < 0.75:
+            packet = packet._replace(**{rng.choice(["source", "destination"]): mine[0]})
+        if rng.random() < 0.2:
+            way = rng.choice(sorted(FAILSAFES))
+            protocol, port = rng.choice(sorted(FAILSAFES[way]))
+            packet = packet._replace(protocol=protocol, dport=port)
+        return packet
 
     def _try(self, rule: Rule) -> Packet | None:
         rng = self.rng
@@ -88,17 +101,39 @@ class Aim:
         if source is None or destination is None:
             return None
         kind, code = rule.icmp or (rng.choice([8, 13, 0, 128, 129, 200]), None)
+        sport, dport = self._port(rule.source), self._port(rule.destination)
+        held = self._held(rule, rule.destination, family, inward)
+        if held is not None:
+            destination, dport = held.net.first, dport if held.port is None else held.port
+            protocol = protocol if held.protocol is None or rule.protocol is not None else held.protocol
+        held = self._held(rule, rule.source, family, not inward)
+        if held is not None:
+            source, sport = held.net.first, sport if held.port is None else held.port
+            protocol = protocol if held.protocol is None or rule.protocol is not None else held.protocol
         packet = Packet(
             family,
             protocol,
             source,
             destination,
-            self._port(rule.source),
-            self._port(rule.destination),
+            sport,
+            dport,
             kind,
             rng.randrange(256) if code is None else code,
         )
         return _sane(packet)
+
+    def _held(self, rule: Rule, side: Side, family: int, own: bool) -> Holder | None:
+        """One of those that a service or a named port of the side stands for, the subject before others;
+        None when there are none, or to try the numeric ports beside the names."""
+        if side.members is None and (side.named is None or (side.ports and self.rng.random() < 0.5)):
+            return None
+        fitting = [
+            one
+            for one in sorted(side.members or side.named or (), key=repr)
+            if one.net.version == family and rule.protocol in (None, one.protocol or rule.protocol)
+        ]
+        mine = [one for one in fitting if own and one.net in self.subject.nets]
+        return self.rng.choice(mine or fitting) if fitting else None
 
     def _port(self, side: Side) -> int:
         rng = self.rng

@@ -53,7 +53,8 @@ def _subject(rng: Random, objects: list[Object], subject: tuple[str, str]) -> tu
         own.update(made)
     elif own["kind"] == "WorkloadEndpoint":
         home = f"kns.{subject[0]}"
-        own["spec"]["serviceAccountName"] = rng.choice(ACCOUNTS)
+        if rng.random() < 0.5:
+            own["spec"]["serviceAccountName"] = rng.choice(ACCOUNTS)
         own["spec"]["profiles"] = rng.choice(
             [
                 [home, f"ksa.{subject[0]}.robot"],

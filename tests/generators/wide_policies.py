@@ -106,6 +106,9 @@ class WidePolicyMaker(PolicyMaker):
             given["serviceAccountSelector"] = (accounts, 0.25)
         if globally and spaces:
             given["namespaceSelector"] = (spaces, 0.35)
+        elif rng.random() < 0.2:
+            # Who has no service account: all() of a global policy misses it (QUIRK 4).
+            spec["serviceAccountSelector"] = rng.choice(["all()", "!all()", "!has(team)"])
         missing = rng.choice(sorted(given)) if not applies else ""
         for field, (seen, share) in given.items():
             if field == missing:

@@ -32,6 +32,7 @@ FIELDS = {
     *("ip_version", "icmp", "not_icmp", "sets", "host_endpoints", "pass", "log", "no_policy", "empty_rules"),
     *("workload_endpoint", "pods", "labels", "crd_spelling"),
     *("named_ports", "services", "service_accounts", "kubernetes_policy", "cluster_policy"),
+    *("tiers", "staged", "profiles", "hosts", "service_account_selector", "controllers"),
 }
 
 
