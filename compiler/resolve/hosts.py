@@ -21,7 +21,6 @@ from .courses import Block, Course, FixedRule, NameSet, Stretch, profile_stretch
 from .failsafes import Failsafe, Failsafes
 from .policies import policy_name
 from .profiles import Behind
-from .services import address_prefix
 from .tiers import Tiers, by_tier
 from .world import World, network_prefix
 
@@ -41,8 +40,7 @@ _OWN_SIDE: Final = {Direction.INGRESS: Side.DESTINATION, Direction.EGRESS: Side.
 
 def host_addresses(world: World, host: HostEndpoint) -> tuple[Prefix, ...]:
     """The addresses of the host's node, as its host endpoints have them."""
-    mine = (item for item in world.hosts if item.node == host.node)
-    return merge(address_prefix(address) for item in mine for address in item.expected_ips)
+    return world.node_addresses[host.node]
 
 
 def check_host(

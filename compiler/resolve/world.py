@@ -72,8 +72,8 @@ class Workload:
 @dataclass(frozen=True, slots=True)
 class World:
     """profiles: by name, the labels that endpoints of the profile inherit; given_profiles: those that are
-    objects of their own. services: by namespace and name,
-    what its slices hold. Policies and entities in no order that matters.
+    objects of their own. services: by namespace and name, what its slices hold. node_addresses: by node, the
+    expectedIPs of all its host endpoints, merged. Policies and entities in no order that matters.
 
     `_selected` and `_named` remember what was asked, since endpoints of one inventory ask for the same sets.
     """
@@ -87,6 +87,7 @@ class World:
     services: Mapping[tuple[str, str], tuple[Backends, ...]] = field(default_factory=dict)
     tiers: Tiers = field(default_factory=lambda: BUILT_IN)
     given_profiles: Mapping[str, Profile] = field(default_factory=dict)
+    node_addresses: Mapping[str, tuple[Prefix, ...]] = field(default_factory=dict)
     _selected: dict[Selector, tuple[Prefix, ...]] = field(default_factory=dict)
     _named: dict[_Named, tuple[Group, ...]] = field(default_factory=dict)
     _candidates: list[Candidates] = field(default_factory=list)
@@ -109,6 +110,7 @@ class World:
             services_of(kept),
             tiers_of(kept),
             given,
+            _node_addresses(hosts),
         )
 
     def selected(self, selector: Selector) -> tuple[Prefix, ...]:
@@ -208,6 +210,13 @@ def _host_entity(item: HostEndpoint, profiles: Profiles) -> Entity:
     meta = item.metadata
     labels = {**inherited(item.profiles, profiles), **meta.labels}
     return Entity(kind_of(item), "", meta.name, labels, prefixes, item.at, item.ports)
+
+
+def _node_addresses(hosts: Iterable[HostEndpoint]) -> dict[str, tuple[Prefix, ...]]:
+    found: dict[str, list[Prefix]] = {}
+    for item in hosts:
+        found.setdefault(item.node, []).extend(map(address_prefix, item.expected_ips))
+    return {node: merge(prefixes) for node, prefixes in found.items()}
 
 
 def _set_entity(item: NetworkSet, profiles: Profiles) -> Entity:
