@@ -1,6 +1,7 @@
 """The errno of every refusal the fake knows, as the real kernel gave it: `errnos.json`.
 
-`make golden-update` runs the situations of situations.py on the real kernel and rewrites the file.
+As root, `pytest tests/fake_kernel -m kernel --golden-update` runs the situations of situations.py on the
+real kernel and rewrites the file; without the switch the same test compares.
 """
 
 from __future__ import annotations

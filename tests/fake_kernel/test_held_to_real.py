@@ -1,6 +1,6 @@
 """The fake is held to the real kernel: the same scripts, the same errno, the same read-back.
 
-`errnos.json` is what the real kernel answers; `make golden-update` (as root) writes it anew.
+`errnos.json` is what the real kernel answers; `--golden-update` writes it anew (as root).
 """
 
 from __future__ import annotations
