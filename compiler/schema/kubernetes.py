@@ -132,7 +132,6 @@ def _cluster_peer(shape: Shape) -> Schema:
 
 
 def _cluster_definitions() -> dict[str, Schema]:
-    numbered = ref("clusterNumbered", "This protocol; `{}` means all of its ports.")
     return {
         "clusterIngressRule": {
             "title": "An ingress rule of a ClusterNetworkPolicy",
@@ -162,6 +161,13 @@ def _cluster_definitions() -> dict[str, Schema]:
                 "namespaceSelector podSelector",
             ),
         },
+        **_cluster_port_definitions(),
+    }
+
+
+def _cluster_port_definitions() -> dict[str, Schema]:
+    numbered = ref("clusterNumbered", "This protocol; `{}` means all of its ports.")
+    return {
         "clusterProtocol": {
             "title": "A protocol of a ClusterNetworkPolicy",
             **_one(

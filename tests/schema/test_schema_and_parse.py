@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from polc.tests.schema.spots import ROOT, Spot, findings, sample, spots, taken
 from polc.tests.schema.validation import faults, resolved
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+CORPUS = Path(os.environ.get("POLC_CORPUS", EXAMPLES.parents[1] / "shared" / "corpus"))
 SPOTS = list(spots())
 STRICT = [spot for spot in SPOTS if spot.schema.get("additionalProperties") is False]
 STRANGE = "zzqqx"
@@ -160,3 +163,40 @@ def test_the_schema_is_json_whose_references_all_lead_somewhere() -> None:
     assert json.loads(text) == ROOT
     for name in ROOT["$defs"]:
         assert f'"#/$defs/{name}"' in text, name
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as JSON has it: a time stamp stays a text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [one for one in known if one[0] != "tag:yaml.org,2002:timestamp"]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _of_the_corpus() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """File, document and the schema of its kind, of every document of a kind that is read."""
+    known = {
+        (version, resolved(one, ROOT)["properties"]["kind"].get("const")): resolved(one, ROOT)
+        for one in ROOT["oneOf"]
+        for version in resolved(one, ROOT)["properties"]["apiVersion"].get("enum", ())
+    }
+    for path in sorted(CORPUS.rglob("*.y*ml")):
+        try:
+            documents = list(yaml.load_all(path.read_text(), _Loader))
+        except (yaml.YAMLError, UnicodeDecodeError):
+            continue
+        for one in documents:
+            if isinstance(one, dict) and (str(one.get("apiVersion")), str(one.get("kind"))) in known:
+                yield str(path), one, known[one["apiVersion"], one["kind"]]
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus is not there")
+def test_no_real_manifest_that_parse_takes_is_refused_by_the_schema() -> None:
+    seen = 0
+    for path, document, schema in _of_the_corpus():
+        seen += 1
+        if wrong := faults(document, schema, ROOT):
+            assert errors(document), f"{path}: {wrong}"
+    assert seen > 100
