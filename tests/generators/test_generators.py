@@ -28,10 +28,11 @@ from scapy.layers.l2 import Ether
 _ROOT = Path(__file__).parents[2]
 
 
-def test_one_hundred_worlds_are_honest() -> None:
+@pytest.mark.parametrize(("language", "count"), [("narrow", 100), ("whole", 60)])
+def test_many_worlds_are_honest(language: str, count: int) -> None:
     honesty = Honesty()
-    for seed in range(100):
-        world, rng = build_world(seed), Random(seed)
+    for seed in range(count):
+        world, rng = build_world(seed, language=language), Random(seed)
         honesty.expect((seed, rule.name) for rule in world.rules())
         for direction in DIRECTIONS:
             for packet in world.packets(rng, direction, 40):
@@ -76,10 +77,38 @@ def test_worlds_cover_every_field_of_the_language() -> None:
     assert wanted <= set(met)
 
 
-def test_the_same_seed_gives_the_same_world_under_any_hash_seed() -> None:
+def test_whole_worlds_hold_every_kind_and_field() -> None:
+    met: set[str] = set()
+
+    def walk(value: Any, path: str) -> None:
+        for key, item in value.items() if isinstance(value, dict) else ():
+            met.add(f"{path}.{key}")
+            walk(item, key)
+        for item in value if isinstance(value, list) else ():
+            walk(item, path)
+
+    for seed in range(80):
+        for one in build_world(seed, language="whole").objects:
+            met.add(one["kind"])
+            walk(one, one["kind"])
+    kinds = "Tier Profile Service Endpoints EndpointSlice ServiceAccount List Node ClusterNetworkPolicy"
+    kinds += " Deployment StatefulSet DaemonSet ReplicaSet Job CronJob"
+    kinds += " StagedNetworkPolicy StagedGlobalNetworkPolicy StagedKubernetesNetworkPolicy"
+    fields = (
+        "spec.serviceAccountSelector spec.applyOnForward spec.doNotTrack spec.stagedAction spec.policyTypes"
+    )
+    fields += " source.serviceAccounts destination.serviceAccounts source.services destination.services"
+    fields += " ports.endPort from.ipBlock ipBlock.except from.podSelector from.namespaceSelector to.networks"
+    fields += " protocols.destinationNamedPort range.start subject.pods subject.namespaces spec.labelsToApply"
+    assert set(kinds.split()) | set(fields.split()) <= met
+
+
+@pytest.mark.parametrize("language", ["narrow", "whole"])
+def test_the_same_seed_gives_the_same_world_under_any_hash_seed(language: str) -> None:
     code = (
         "from random import Random; from polc.tests.generators.worlds import build_world;"
-        "w = build_world(5); print(w.objects, list(w.packets(Random(1), 'ingress', 50)))"
+        f"w = build_world(5, language={language!r});"
+        "print(w.objects, list(w.packets(Random(1), 'ingress', 50)))"
     )
     texts = {
         subprocess.run(
@@ -132,9 +161,10 @@ def _loaded(texts: list[str]) -> list[Any]:
     return [one for text in texts for one in yaml.safe_load_all(text) if one is not None]
 
 
-def test_styles_keep_every_value() -> None:
+@pytest.mark.parametrize("language", ["narrow", "whole"])
+def test_styles_keep_every_value(language: str) -> None:
     for seed in range(10):
-        objects = build_world(seed).objects
+        objects = build_world(seed, language=language).objects
         assert _loaded([plain_text(objects)]) == objects
         text = document_text(Random(seed), objects)
         assert _loaded([text]) == objects
@@ -143,9 +173,10 @@ def test_styles_keep_every_value() -> None:
         assert sorted(map(repr, spread)) == sorted(map(repr, objects))
 
 
-def test_reordering_keeps_every_verdict() -> None:
+@pytest.mark.parametrize("language", ["narrow", "whole"])
+def test_reordering_keeps_every_verdict(language: str) -> None:
     for seed in range(10):
-        world, rng = build_world(seed), Random(seed)
+        world, rng = build_world(seed, language=language), Random(seed)
         moved = reorder(world.objects, seed)
         assert moved != world.objects
         readings = Oracle(moved).endpoint(*world.subject)
@@ -155,7 +186,7 @@ def test_reordering_keeps_every_verdict() -> None:
 
 
 def test_mutations_are_many_and_single() -> None:
-    changes = [change for seed in range(8) for _, change in mutations(build_world(seed), 10)]
+    changes = [change for seed in range(14) for _, change in mutations(build_world(seed), 10)]
     assert len(changes) >= 50
     # Each sort of change turns up: actions, CIDRs, ports, orders, members, labels, swapped rules.
     for word in ("action", "ets ", "orts ", "order", "set ", "label", "swapped"):
