@@ -16,7 +16,8 @@ ROOMS = ("grammar", "pair", "compiler", "runtime", "judge", "agent", "cli")
 def belongs_in_wheel(name: str) -> bool:
     if name.startswith("examples/"):
         return name.endswith(".yaml")
-    return name in {"__init__.py", "py.typed", "docs/errors.md"} or name.startswith(tuple(f"{room}/" for room in ROOMS))
+    rooms = tuple(f"{room}/" for room in ROOMS)
+    return name in {"__init__.py", "py.typed", "docs/errors.md"} or name.startswith(rooms)
 
 
 @pytest.fixture(scope="module")
