@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from . import hooks
 from .bpf import Object
 from .bpffs import Bpffs
-from .errors import NotInForce
+from .errors import CannotError, NotInForce
 from .gate import Gates
 from .grace import Grace
 from .install import orphans
@@ -65,9 +65,10 @@ def _detached(
             pins = Pins(kernel.bpf, place, place.directory(cookie, link.index))
             removed += _remove_pins(kernel, pins, reading)
             notes = ()
-    except OSError as error:
+    except (OSError, CannotError) as error:
+        why = error.message if isinstance(error, CannotError) else error.strerror or error
         raise NotInForce(
-            f"{link.name} could not be detached wholly: {error.strerror or error}",
+            f"{link.name} could not be detached wholly: {why}",
             "run `polc detach` again; `polc status` shows what is left",
         ) from error
     return DetachReport(interface=link.name, removed=tuple(removed), notes=notes)
