@@ -31,7 +31,7 @@ def talks(world: World, rng: Random, count: int) -> list[Talk]:
 def _talk(rng: Random, word: str, packet: Packet) -> Talk:
     back, way, mark = reversed_packet(packet), OTHER[word], rng.randrange(1, 4)
     tcp = packet.protocol == 6
-    flags = (SYN, ACK, FIN | ACK, RST) if tcp else (SYN,)
+    flags = (SYN, ACK, FIN | ACK, RST, SYN | RST, rng.randrange(256)) if tcp else (SYN,)
     steps = [Step("frame", f"sent {word} {packet}", word, frame_of(packet, flag, mark)) for flag in flags]
     answers = (SYN | ACK, ACK, FIN | ACK, RST) if tcp else (ACK, ACK)
     steps += [Step("frame", f"back {way} {back}", way, frame_of(back, flag, mark)) for flag in answers]

@@ -53,3 +53,9 @@ def test_prefixes_of_one_family_become_their_addresses() -> None:
     prefixes = [Prefix(4, 10 << 24, 8), Prefix(4, 11 << 24, 8), Prefix(6, 0, 0)]
     assert iv.of_prefixes(prefixes, 4) == ((10 << 24, (12 << 24) - 1),)
     assert iv.of_prefixes(prefixes, 6) == iv.full(128)
+
+
+def test_a_complement_has_the_one_value_that_is_left_at_either_end() -> None:
+    assert iv.complement(((0, 254),), 8) == ((255, 255),)
+    assert iv.complement(((1, 255),), 8) == ((0, 0),)
+    assert iv.complement(((0, 99), (101, 255)), 8) == ((100, 100),)
