@@ -24,7 +24,7 @@ from polc.tests.differential.traces import OTHER, contradicted, reversed_packet,
 from polc.tests.generators.frames import ACK, SYN, dressed_frame, frame_of, odd_frame
 from polc.tests.generators.honesty import Honesty
 from polc.tests.generators.styles import plain_text
-from polc.tests.generators.worlds import World, build_world
+from polc.tests.generators.worlds import LANGUAGES, World, build_world
 
 Object = dict[str, Any]
 
@@ -56,10 +56,16 @@ def _objects(pair: CompiledPair) -> ObjectPair:
     return read_pair(pair.ingress, pair.egress)
 
 
+def _said(outcome: Outcome) -> tuple[object, ...]:
+    return (outcome.reason, outcome.logs, outcome.rule, outcome.staged)
+
+
 def _same(engine: KernelEngine, run: Run, outcome: Outcome, where: str) -> None:
     """Verdict, reason, rule, logs, and the flow entry but for its clock."""
     assert run.allowed is (outcome.verdict == "allow"), f"{where}: {run} {outcome}"
-    assert (run.reason, run.logs) == (outcome.reason, outcome.logs), f"{where}: {run} {outcome}"
+    assert (run.reason, run.logs, run.staged) == (outcome.reason, outcome.logs, outcome.staged), (
+        f"{where}: {run} {outcome}"
+    )
     if not run.allowed:
         assert (run.rule, run.direction) == (outcome.rule, outcome.direction), f"{where}: {run} {outcome}"
     if outcome.key is not None:
@@ -85,9 +91,7 @@ def _lone_packets(world: World, honesty: Honesty) -> None:
                     honesty.note(world.seed, world.readings[word].judge(packet))
                 if not run.allowed:
                     assert outcome.verdict == "drop", where
-                    assert (run.reason, run.rule, run.logs) == (outcome.reason, outcome.rule, outcome.logs), (
-                        where
-                    )
+                    assert (run.reason, run.logs, run.rule, run.staged) == _said(outcome), where
                 else:
                     _same(engine, run, outcome, where)
                     engine.forget()
@@ -99,7 +103,9 @@ def test_model_and_kernel_agree_on_random_verdicts() -> None:
     seed = FIRST_SEED
     while honesty.kinds.total() < VERDICTS:
         assert seed < FIRST_SEED + 2 * worlds + 2, "too few packets are judged"
-        _lone_packets(build_world(seed, LARGE if seed % 8 == 7 else 1), honesty)
+        _lone_packets(
+            build_world(seed, LARGE if seed % 8 == 7 else 1, LANGUAGES[(seed + seed // 8) % 2]), honesty
+        )
         seed += 1
     honesty.check()
 
@@ -123,7 +129,7 @@ def test_model_and_kernel_agree_on_odd_frames() -> None:
 
 @pytest.mark.parametrize("seed", range(TRACES))
 def test_model_and_kernel_keep_the_same_flows(seed: int) -> None:
-    world, rng, now = build_world(seed), Random(seed), 0.0
+    world, rng, now = build_world(seed, language=LANGUAGES[seed % 2]), Random(seed), 0.0
     pairs = [_compile(world, world.objects), _compile(world, contradicted(world))]
     history: list[str] = []
     with _judges(pairs[0]) as (engine, model):

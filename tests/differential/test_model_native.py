@@ -21,7 +21,7 @@ from polc.tests.differential.traces import contradicted, trace
 from polc.tests.generators.frames import dressed_frame, frame_of, odd_frame
 from polc.tests.generators.honesty import Honesty
 from polc.tests.generators.styles import plain_text
-from polc.tests.generators.worlds import World, build_world
+from polc.tests.generators.worlds import LANGUAGES, World, build_world
 
 Object = dict[str, Any]
 
@@ -52,10 +52,14 @@ class Policy(NamedTuple):
         return NativeEngine(*self.native()), Model(self.resolved.program, Config(generation=1))
 
 
+def _said(outcome: Outcome) -> tuple[object, ...]:
+    return (outcome.reason, outcome.logs, outcome.rule, outcome.staged)
+
+
 def _same(engine: NativeEngine, run: Run, outcome: Outcome, where: str) -> None:
     """Verdict, reason, rule, logs, and the flow entry but for its clock."""
     assert run.allowed is (outcome.verdict == "allow"), f"{where}: {run} {outcome}"
-    assert (run.reason, run.logs, run.rule) == (outcome.reason, outcome.logs, outcome.rule), where
+    assert (run.reason, run.logs, run.rule, run.staged) == _said(outcome), where
     if run.rule is not None:
         assert run.direction is outcome.direction, where
     if outcome.key is not None:
@@ -80,7 +84,7 @@ def _lone_packets(world: World, honesty: Honesty, start: float) -> float:
             outcome = model.step(direction, frame, at)
             where = f"seed {world.seed}, {word}, {packet}: {run} {outcome}"
             assert run.allowed is (outcome.verdict == "allow"), where
-            assert (run.reason, run.logs, run.rule) == (outcome.reason, outcome.logs, outcome.rule), where
+            assert (run.reason, run.logs, run.rule, run.staged) == _said(outcome), where
             if outcome.judged:
                 honesty.note(world.seed, world.readings[word].judge(packet))
     return now
@@ -92,7 +96,9 @@ def test_model_and_native_agree_on_random_verdicts() -> None:
     seed, now = FIRST_SEED, 0.0
     while honesty.kinds.total() < VERDICTS:
         assert seed < FIRST_SEED + 2 * worlds + 2, "too few packets are judged"
-        now = _lone_packets(build_world(seed, LARGE if seed % 8 == 7 else 1), honesty, 0.0)
+        now = _lone_packets(
+            build_world(seed, LARGE if seed % 8 == 7 else 1, LANGUAGES[(seed + seed // 8) % 2]), honesty, 0.0
+        )
         seed += 1
     assert now > 0.0
     honesty.check()
@@ -111,7 +117,7 @@ def test_model_and_native_agree_on_odd_frames() -> None:
 
 def test_model_and_native_keep_the_same_flows_over_time_and_swaps() -> None:
     for seed in range(TRACES):
-        world, rng, now = build_world(seed), Random(seed), 0.0
+        world, rng, now = build_world(seed, language=LANGUAGES[seed % 2]), Random(seed), 0.0
         policies = [Policy.of(world, world.objects), Policy.of(world, contradicted(world))]
         engine, model = policies[0].judges()
         for step in trace(world, rng, STEPS):

@@ -60,13 +60,19 @@ def error_about(frame: bytes, packet: Packet, router: int) -> bytes:
     return ether(packet.family, data)
 
 
+def _contrary(kind: str) -> dict[str, str]:
+    allow = "Accept" if kind == "ClusterNetworkPolicy" else "Allow"
+    return {allow: "Deny", "Deny": allow}
+
+
 def contradicted(world: World) -> list[Any]:
     """The world's objects with Allow and Deny exchanged in every rule."""
     objects = deepcopy(world.objects)
     for one in objects:
         for way in ("ingress", "egress") if "Policy" in one["kind"] else ():
             for rule in one["spec"].get(way) or ():
-                rule["action"] = {"Allow": "Deny", "Deny": "Allow"}.get(rule["action"], rule["action"])
+                if "action" in rule:
+                    rule["action"] = _contrary(one["kind"]).get(rule["action"], rule["action"])
     return objects
 
 

@@ -15,7 +15,7 @@ from .rules import around
 Object = dict[str, Any]
 
 _PORTS = (22, 53, 80, 443, 5432, 8080)
-_ACTIONS = ("Accept", "Accept", "Deny", "Pass")
+_ACTIONS = ("Accept", "Accept", "Deny", "Deny", "Pass", "Pass", "Pass")
 
 
 def _own_labels(labels: Mapping[str, str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from .wide_policies import WidePolicyMaker
 
 Object = dict[str, Any]
 
+LANGUAGES = ("narrow", "whole")
 _ROUNDS = 4
 _SHOTS = 6  # packets tried for one rule before it counts as shadowed
 
