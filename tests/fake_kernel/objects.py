@@ -94,6 +94,7 @@ class Objects:
         self.living: dict[Object, dict[int, Thing]] = {kind: {} for kind in Object}
         self._last: dict[Object, int] = dict.fromkeys(Object, 0)
         self._work: list[Map] = []
+        self.lost: list[Map] = []  # by the kernel's own fault, see _schedule_clear
         self._detacher = detacher
 
     def number(self, kind: Object) -> int:
@@ -120,7 +121,9 @@ class Objects:
     def _schedule_clear(self, slots: Map) -> None:
         """The kernel counts the map up even when the work is pending already: that reference never goes."""
         self.hold(slots)
-        if slots not in self._work:
+        if slots in self._work:
+            self.lost.append(slots)
+        else:
             self._work.append(slots)
 
     @property

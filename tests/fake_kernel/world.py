@@ -46,6 +46,7 @@ class World:
         self.guard = Guard(self.kernel, self.device)
         self.commands = 0
         self.running = False
+        self.rivals = 0
         self.root = cast(Path, ROOT)
 
     # --- running commands -----------------------------------------------------------------------------
@@ -176,7 +177,9 @@ class World:
 
     def _check_tidy(self) -> None:
         self.kernel.objects.work()
-        left = leaked(self.kernel, self.spaces, self.space)
+        # Two polc closing one slot map at about the same moment lose it to the kernel; one alone must not.
+        excused = {f"Map {one.id} {one.name}" for one in self.kernel.objects.lost} if self.rivals else set()
+        left = tuple(one for one in leaked(self.kernel, self.spaces, self.space) if one not in excused)
         if left:
             raise Broken(f"left behind: {left}")
         hooks = hooks_of(self.device)
@@ -256,6 +259,7 @@ class World:
     def rival(self, work: Callable[[Kernel], object]) -> None:
         """Another polc runs a whole command; the lock may refuse it."""
         self.guard.disturbed = True
+        self.rivals += 1
         process = Process(self.kernel)
         with contextlib.suppress(RuntimeFault):
             work(doors(process, self.space))
