@@ -101,7 +101,7 @@ def _implied(name: str) -> dict[str, str]:
 
 
 def _of_namespace(labels: Mapping[str, str], name: str) -> dict[str, str]:
-    return _prefixed(PREFIX_NAMESPACE, {LABEL_KUBERNETES_NAME: name, **labels}, name)
+    return _prefixed(PREFIX_NAMESPACE, {**labels, LABEL_KUBERNETES_NAME: name}, name)
 
 
 def _prefixed(prefix: str, labels: Mapping[str, str], name: str) -> dict[str, str]:
