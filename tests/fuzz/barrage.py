@@ -33,7 +33,7 @@ def _talk(rng: Random, word: str, packet: Packet) -> Talk:
     tcp = packet.protocol == 6
     flags = (SYN, ACK, FIN | ACK, RST, SYN | RST, rng.randrange(256)) if tcp else (SYN,)
     steps = [Step("frame", f"sent {word} {packet}", word, frame_of(packet, flag, mark)) for flag in flags]
-    answers = (SYN | ACK, ACK, FIN | ACK, RST) if tcp else (ACK, ACK)
+    answers = (SYN | ACK, ACK, FIN | ACK, RST, SYN) if tcp else (ACK, ACK)
     steps += [Step("frame", f"back {way} {back}", way, frame_of(back, flag, mark)) for flag in answers]
     stray = back._replace(sport=back.sport ^ 1) if back.protocol in (6, 17, 132) else back
     steps.append(Step("frame", f"stray {way} {stray}", way, frame_of(stray, SYN | ACK, mark + 9)))
@@ -46,18 +46,18 @@ def _talk(rng: Random, word: str, packet: Packet) -> Talk:
 
 def barrage(pool: list[Talk], rng: Random, count: int) -> Iterator[Step]:
     """`count` steps. First every talk's first frame once, then whatever comes."""
-    swaps = 0
+    left = count - len(pool)
+    swaps = {left * (number + 1) // (_SWAPS + 1) for number in range(_SWAPS)}
     for talk in pool[:count]:
         yield talk[0]
     window = rng.sample(pool, min(_WINDOW, len(pool)))
-    for _ in range(count - len(pool)):
+    for number in range(left):
         dice = rng.random()
-        if dice < 0.01:
+        if number in swaps:
+            yield Step("swap", "swap")
+        elif dice < 0.01:
             seconds = rng.choice(_AGES)
             yield Step("age", f"{seconds} s pass", seconds=seconds)
-        elif dice < 0.0102 and swaps < _SWAPS:
-            swaps += 1
-            yield Step("swap", "swap")
         else:
             if dice < 0.15:
                 window[rng.randrange(len(window))] = rng.choice(pool)

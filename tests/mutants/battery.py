@@ -21,18 +21,20 @@ import pytest
 from polc.compiler.model import Model, parse_packet
 from polc.compiler.passes import run_passes
 from polc.tests.differential.subjects import DIRECTIONS, decider, oracle_decider, oracle_logs
-from polc.tests.fuzz.engines import Policy
+from polc.tests.differential.traces import Step
+from polc.tests.fuzz.engines import Policy, on_native
 from polc.tests.fuzz.worlds import LARGE, Size, fuzz
 from polc.tests.generators.frames import frame_of
 from polc.tests.generators.styles import plain_text
 from polc.tests.generators.worlds import build_world
 from polc.tests.mutants.mutant import CAUGHT
+from polc.tests.scale.worlds import many_rules, net, port, syn
 
 SEEDS = (1, 7, 2, 3)  # of whole fuzzing; 7 is a large world
 ORACLE_SEEDS = range(20, 32)
 PACKETS = 30  # a direction
 SIZE = Size(talks=100, steps=2000, traced=0)
-FLOWS_BY_HAND = ("model",)
+FLOWS_BY_HAND = ("regressions", "model")
 VERDICTS_BY_HAND = ("golden/test_golden_verdicts.py", "plan", "resolve/test_rules.py")
 PASSES_BY_HAND = ("passes",)
 # The oracle's own verdicts by hand tell nothing of a mutant; random packets for the passes come from worlds.
@@ -61,6 +63,14 @@ def oracle_agrees(seed: int) -> None:
 def native_agrees(seed: int) -> None:
     _, finding = fuzz(seed, SIZE)
     assert finding is None, finding and finding.what
+
+
+def many_rules_agree(rules: int) -> None:
+    """As many rules in one tier as take the verdict table instead of an instruction each."""
+    policy, rng = Policy(many_rules(rules), ("prod", "web")), Random(rules)
+    numbers = [rng.randrange(rules) for _ in range(PACKETS * 10)]
+    steps = [Step("frame", f"rule {n}", "ingress", syn(net(n), port(n))) for n in numbers]
+    assert on_native([policy], steps) is None
 
 
 def by_hand(name: str) -> None:
@@ -94,6 +104,7 @@ def checks(file: str) -> list[tuple[str, Callable[[], None]]]:
 
     oracle = [("oracle = model = passes", bound(oracle_agrees, seed)) for seed in ORACLE_SEEDS]
     native = [("model = native", bound(native_agrees, seed)) for seed in SEEDS]
+    native.insert(2, ("model = native, many rules", bound(many_rules_agree, 600)))
     flows = [(f"by hand: tests/{name}", read(name)) for name in FLOWS_BY_HAND]
     verdicts = [(f"by hand: tests/{name}", read(name)) for name in VERDICTS_BY_HAND]
     passes = [(f"by hand: tests/{name}", read(name)) for name in PASSES_BY_HAND]
