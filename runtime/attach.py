@@ -17,7 +17,7 @@ from .change import Change, Wish, decide
 from .errors import CannotError, NotInForce, cannot
 from .gate import Gates
 from .hooks import Mechanism, Mode
-from .install import Site, install, wanted_pins
+from .install import Site, install, orphans, wanted_pins
 from .interface import find_interface
 from .kernel import Kernel
 from .link_layer import header_length
@@ -131,7 +131,7 @@ def _decided(
 
 def _plan(site: Site, looked: _Decision) -> tuple[str, ...]:
     """What there is to do, in order, a line each."""
-    return (*looked.change.lines(), *_wrong_pins(site.pins, looked.standing, looked.change))
+    return (*looked.change.lines(), *_wrong_pins(site, looked.standing, looked.change))
 
 
 def _wish(kernel: Kernel, pair: ObjectPair, request: AttachRequest, link: Link, standing: Standing) -> Wish:
@@ -171,13 +171,13 @@ def _refuse_missing_tcx(bpf: Bpf, change: Change) -> None:
         raise CannotError("this kernel has no tcx hooks", "tcx needs Linux 6.6 or newer; use --hook clsact")
 
 
-def _wrong_pins(pins: Pins, standing: Standing, change: Change) -> tuple[str, ...]:
+def _wrong_pins(site: Site, standing: Standing, change: Change) -> tuple[str, ...]:
     """What is to be done to the pins of an interface whose gates and maps stay as they are."""
     if change.core is None or change.missing or change.surplus:
         return ()
-    wrong = [f"set pin {name} right" for name in pins.wrong(wanted_pins(standing))]
-    earlier = [f"remove the pins under {one.directory.name}" for one in pins.twins(change.core.slots)]
-    return (*wrong, *earlier)
+    wrong = [f"set pin {name} right" for name in site.pins.wrong(wanted_pins(standing))]
+    stale = (*site.pins.twins(change.core.slots), *orphans(site.kernel, site.pins))
+    return (*wrong, *(f"remove the pins under {one.directory.name}" for one in stale))
 
 
 def _read_back(kernel: Kernel, link: Link, gates: Gates, changed: bool) -> InterfaceStatus:

@@ -187,8 +187,11 @@ class World:
             raise Broken("more than one gate on a hook")
 
     def _mark(self) -> object:
-        """All that `nothing changed` speaks of: hooks, contents of slots, pins, directories."""
+        """All that `nothing changed` speaks of: hooks, contents of slots, pins, directories.
+
+        What others let go of is gone first: the kernel frees it later, in no command's name."""
         kernel = self.kernel
+        kernel.objects.work()
         return (
             {hook: tuple(one for one, _ in self.device.everything(hook)) for hook in TcHook},
             hooks_of(self.device),

@@ -87,10 +87,6 @@ def test_whole_worlds_hold_every_kind_and_field() -> None:
         for item in value if isinstance(value, list) else ():
             walk(item, path)
 
-    for seed in range(80):
-        for one in build_world(seed, language="whole").objects:
-            met.add(one["kind"])
-            walk(one, one["kind"])
     kinds = "Tier Profile Service Endpoints EndpointSlice ServiceAccount List Node ClusterNetworkPolicy"
     kinds += " Deployment StatefulSet DaemonSet ReplicaSet Job CronJob"
     kinds += " StagedNetworkPolicy StagedGlobalNetworkPolicy StagedKubernetesNetworkPolicy"
@@ -100,7 +96,14 @@ def test_whole_worlds_hold_every_kind_and_field() -> None:
     fields += " source.serviceAccounts destination.serviceAccounts source.services destination.services"
     fields += " ports.endPort from.ipBlock ipBlock.except from.podSelector from.namespaceSelector to.networks"
     fields += " protocols.destinationNamedPort range.start subject.pods subject.namespaces spec.labelsToApply"
-    assert set(kinds.split()) | set(fields.split()) <= met
+    wanted = set(kinds.split()) | set(fields.split())
+    for seed in range(400):  # the rarest field comes about once in a hundred worlds
+        for one in build_world(seed, language="whole").objects:
+            met.add(one["kind"])
+            walk(one, one["kind"])
+        if wanted <= met:
+            break
+    assert wanted <= met
 
 
 @pytest.mark.parametrize("language", ["narrow", "whole"])

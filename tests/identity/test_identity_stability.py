@@ -119,14 +119,16 @@ class Example:
         found = sorted(
             (str(one["metadata"].get("namespace") or "default"), str(one["metadata"]["name"]))
             for one in objects
-            if one["kind"] in ("Pod", "WorkloadEndpoint")
+            if one["kind"] in ("Pod", "WorkloadEndpoint", "Deployment")
         )
         assert found, f"{self.name} holds no endpoint, and the README names no labels for it"
         return [Asked(*one) for one in found[:2]]
 
 
 def _objects(text: str) -> list[Any]:
-    return [one for one in yaml.load_all(text, Loader=yaml.CSafeLoader) if one]
+    """The objects of a file, those of a List by themselves."""
+    documents = [one for one in yaml.load_all(text, Loader=yaml.CSafeLoader) if one]
+    return [one for each in documents for one in (each["items"] if each["kind"] == "List" else [each])]
 
 
 def _examples() -> list[Example]:
