@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -16,6 +17,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="as root too, a kernel test may skip (for a container without BPF); never with POLC_CI=1",
     )
     group.addoption("--golden-update", action="store_true", help="rewrite the recorded golden files")
+
+
+def pytest_configure() -> None:
+    """Lets Ctrl-C work in the commands that tests start: a shell that starts pytest in the background has it
+    ignored, and children inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _privileged() -> bool:
