@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from ..pair.layout import SECTION_PROVENANCE, Config, ConfigFlag, Direction
 from ..pair.object import ObjectPair
@@ -26,45 +22,11 @@ from .pins import Pins
 from .policy import Policy
 from .probe import has_tcx
 from .readback import read
+from .request import AttachReport, AttachRequest
 from .standing import Standing, judge
 from .status import InterfaceStatus, interface_status
 
-ATTACH_VERSION: Final = 1
-
-
-@dataclass(frozen=True, slots=True)
-class AttachRequest:
-    """interface: a name in the thread's network namespace. mechanism: None = auto (tcx where there is any).
-
-    bpffs: where the bpf filesystem is; mount: mount it there when it is not. timeouts: seconds by
-    flow.Timeout, 0 = the default. host_access: what this host itself sends to the workload passes; it counts
-    in mode workload only.
-    """
-
-    interface: str
-    bpffs: Path
-    mode: Mode = Mode.WORKLOAD
-    mechanism: Mechanism | None = None
-    mount: bool = False
-    closed: bool = False
-    refresh: bool = False
-    keep_established: bool = False
-    host_access: bool = True
-    dry_run: bool = False
-
-
-class AttachReport(BaseModel):
-    """`polc attach --format json`. changed: whether anything was written. plan: what was (or, in a dry run,
-    would be) done, in order. notes: what else to know. status: what is in force now, read back."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: Literal[1] = ATTACH_VERSION
-    changed: bool
-    dry_run: bool
-    plan: tuple[str, ...]
-    notes: tuple[str, ...]
-    status: InterfaceStatus
+__all__ = ["AttachReport", "AttachRequest", "attach"]
 
 
 def attach(
