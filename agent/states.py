@@ -78,8 +78,8 @@ class InterfaceHealth(_Shape):
 
     endpoint: "NAMESPACE/NAME" (a HostEndpoint: "NAME"); None = it carries a gate, and nothing wants it.
     seconds: since it is in this state. attempts: failed ones in a row. drift: by class, how often it was
-    found so since the agent started. tc_writes, swaps: done to it since then. flows: entries of its flow table
-    at the last count, None = not counted; flows_max: what the table holds.
+    found so since the agent started. tc_writes, swaps: done to it since then. flows: entries of its flow
+    table at the last count, None = not counted; flows_max: what the table holds.
     """
 
     interface: str
@@ -109,7 +109,8 @@ class Awaited(_Shape):
 class InputsHealth(_Shape):
     """The files. number: of the newest revision read; in_use: of the one whose endpoints are wanted.
 
-    Both are 0 when there is none. problems: why the newest is not in use, a line each (at most `PROBLEMS_MAX`); what ran before stays.
+    Both are 0 when there is none. problems: why the newest is not in use, a line each (at most
+    `PROBLEMS_MAX`); what ran before stays.
     """
 
     state: Literal["none", "reading", "in-use", "refused"]
@@ -121,7 +122,7 @@ class InputsHealth(_Shape):
 
 
 class WorkerHealth(_Shape):
-    """The compiler's process. pending: endpoints it still has to compile. next_start: seconds, if it waits."""
+    """The compiler's process. pending: endpoints it still has to compile. next_start: seconds, if waiting."""
 
     state: Literal["not-started", "idle", "compiling", "waiting"]
     restarts: int = 0
