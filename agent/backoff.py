@@ -13,7 +13,7 @@ Chance = Callable[[], float]  # a number in [0, 1), as `random.random` gives
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """base: seconds after the first failure. cap: seconds never exceeded. jitter: share by which a delay varies.
+    """base: seconds after the first failure. cap: seconds never exceeded. jitter: how much a delay varies.
 
     With jitter 0.25 a delay of 8 seconds becomes one between 6 and 10.
     """

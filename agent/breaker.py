@@ -1,8 +1,8 @@
-"""The node's fuse: so many tc writes a second and no more, whatever goes wrong on however many interfaces.
+"""The node's fuse: so many tc writes a second and no more, on however many interfaces what goes wrong.
 
-Each tc write takes the RTNL lock, which pods coming and going need too. A token bucket: a first attach of a full
-node fits into the burst; a fight with another program over five hundred qdiscs does not. Swaps cost no tc write,
-so an open breaker never holds back a policy.
+Each tc write takes the RTNL lock, which pods coming and going need too. A token bucket: a first attach of
+a full node fits into the burst; a fight with another program over five hundred qdiscs does not. Swaps cost
+no tc write, so an open breaker never holds back a policy.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Breaker:
-    """rate: tc writes a second that are allowed for good. burst: how many at once. now: seconds, any monotonic
-    clock, the same for all calls. opened: how often it opened so far.
+    """rate: tc writes a second that are allowed for good. burst: how many at once. opened: how often.
+    now: seconds of any monotonic clock, the same for all calls.
 
     Open from the moment the bucket is empty until a tenth of the burst is there again, so that it does not
     open and close with every write.

@@ -1,7 +1,7 @@
-"""One interface's record: what is wanted there, what was read back, what was tried, and when to look again.
+"""One interface's record: what is wanted there, what was read back, what was tried, when to look again.
 
-Plain data and the rules that change it; no clock, no kernel. Times are seconds of the agent's monotonic clock.
-What is reported is always the last read-back, never what was done (I9).
+Plain data and the rules that change it; no clock, no kernel. Times are seconds of the agent's monotonic
+clock. What is reported is always the last read-back, never what was done (I9).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..pair.object import ObjectPair
 from ..runtime.bpf import HookState
 from ..runtime.drift import Drift
 from ..runtime.errors import ObjectFault, RuntimeFault
+from ..runtime.hooks import Mode
 from ..runtime.netlink import Link
 from ..runtime.status import InterfaceStatus
 from .backoff import Backoff, Chance
@@ -69,6 +70,7 @@ class Record:
 
     interface: str
     endpoint: str = ""
+    mode: Mode = Mode.WORKLOAD
     link: Link | None = None
     pair: ObjectPair | None = field(default=None, repr=False)
     obstacle: str = ""
