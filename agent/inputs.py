@@ -1,0 +1,256 @@
+"""Reads the folders of policies and inventory so that nobody but root and the agent's user can play tricks.
+
+A folder holds *.yaml, *.yml and *.json files, at any depth; hidden names are passed over. Every component is
+opened from its parent's descriptor with O_NOFOLLOW. A symbolic link to a file is followed when what it means
+lies beneath the folder (a ConfigMap's files are links through `..data`): its target is looked up first, and
+then walked like any other path, so a link exchanged in between leads to a refusal, never elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+SUFFIXES: Final = (".yaml", ".yml", ".json")
+ATTEMPTS: Final = 3  # readings of folders that change under the reader
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_BLOCK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes of one file and of all, number of files, depth of folders below the one given."""
+
+    file: int = 16 << 20
+    total: int = 64 << 20
+    files: int = 10_000
+    depth: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One file. path: below the folder, after the folder's own name; never absolute. digest: SHA-256, hex."""
+
+    path: str
+    data: bytes = field(repr=False)
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A file or folder that cannot be used. reason: what is wrong and what to do."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the folders hold. digest: of all paths and bytes, hex; equal inputs have equal digests.
+
+    problems: any of them means that this reading must not be used.
+    """
+
+    texts: tuple[Text, ...]
+    digest: str
+    problems: tuple[Problem, ...]
+
+
+def read_inputs(folders: Sequence[str], limits: Limits | None = None) -> Inputs:
+    """Every file of the folders, by path. Raises nothing: what is wrong is among the problems.
+
+    Folders that change while they are read are read again, so that no mixture of two states is returned.
+    """
+    reading = _Reading(limits or Limits())
+    for _ in range(ATTEMPTS):
+        reading = _Reading(limits or Limits())
+        for folder in folders:
+            reading.given(folder)
+        if not reading.moved():
+            break
+    else:
+        reading.problems.append(Problem(", ".join(folders), "changes while it is being read"))
+    texts = tuple(sorted(reading.texts, key=lambda text: text.path))
+    digest = hashlib.sha256("".join(f"{text.path}\0{text.digest}\n" for text in texts).encode())
+    return Inputs(texts, digest.hexdigest(), tuple(reading.problems))
+
+
+class _Unfit(Exception):
+    """This file or folder cannot be used; the message says why."""
+
+
+class _Reading:
+    """One pass over the folders."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.texts: list[Text] = []
+        self.problems: list[Problem] = []
+        self._limits = limits
+        self._left = limits.total
+        self._taken: set[str] = set()
+        self._links: list[tuple[str, str]] = []
+        self._torn = False
+
+    def moved(self) -> bool:
+        """Whether something that was read is not there any more as it was."""
+        return self._torn or any(os.path.realpath(link) != target for link, target in self._links)
+
+    def given(self, folder: str) -> None:
+        shown = (
+            os.path.basename(os.path.normpath(folder)) if os.path.isabs(folder) else os.path.normpath(folder)
+        )
+        try:
+            real = os.path.realpath(folder, strict=True)
+            with _walked("/", Path(real).parts[1:], ancestor=True) as descriptor:
+                _require_trust(descriptor)
+                self._folder(descriptor, real, (), shown)
+        except (OSError, _Unfit) as error:
+            self._refuse(folder, error)
+
+    def _folder(self, descriptor: int, root: str, below: tuple[str, ...], shown: str) -> None:
+        """descriptor: of the folder. root: the real path of the one given; below: the way from there."""
+        if len(below) > self._limits.depth:
+            raise _Unfit(f"lies deeper than {self._limits.depth} folders")
+        with os.scandir(descriptor) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        for entry in found:
+            if entry.name.startswith("."):
+                continue
+            path = f"{shown}/{entry.name}"
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    with _opened(entry.name, _FOLDER, descriptor) as inner:
+                        _require_trust(inner)
+                        self._folder(inner, root, (*below, entry.name), path)
+                elif entry.name.endswith(SUFFIXES):
+                    self._entry(entry, descriptor, root, below, path)
+            except (OSError, _Unfit) as error:
+                self._refuse(path, error)
+
+    def _entry(
+        self, entry: os.DirEntry[str], descriptor: int, root: str, below: tuple[str, ...], path: str
+    ) -> None:
+        if not entry.name.isprintable():
+            raise _Unfit("its name has characters that cannot be shown")
+        if not entry.is_symlink():
+            self._file(descriptor, entry.name, path)
+            return
+        link = os.path.join(root, *below, entry.name)
+        target = os.path.realpath(link, strict=True)
+        self._links.append((link, target))
+        if os.path.commonpath((root, target)) != root or target == root:
+            raise _Unfit("is a link that leads out of the folder")
+        *folders, name = Path(target).relative_to(root).parts
+        with _walked(root, folders) as inner:
+            if not stat.S_ISDIR(os.stat(name, dir_fd=inner, follow_symlinks=False).st_mode):
+                self._file(inner, name, path)
+
+    def _file(self, folder: int, name: str, path: str) -> None:
+        if len(self._taken) >= self._limits.files:
+            raise _Unfit(f"is one file too many: {self._limits.files} are read at most")
+        # Looked at before it is opened: opening a device may do something.
+        _require_regular(os.stat(name, dir_fd=folder, follow_symlinks=False))
+        with _opened(name, _FILE, folder) as descriptor:
+            before = os.fstat(descriptor)
+            _require_regular(before)
+            _require_trust(descriptor)
+            data = self._bytes(descriptor)
+            after = os.fstat(descriptor)
+            self._torn |= (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size)
+        unique, number = path, 1
+        while unique in self._taken:
+            number += 1
+            unique = f"{path}({number})"
+        self._taken.add(unique)
+        self.texts.append(Text(unique, data, hashlib.sha256(data).hexdigest()))
+
+    def _bytes(self, descriptor: int) -> bytes:
+        """All of the file, within the limits, however it grows meanwhile."""
+        limit = min(self._limits.file, self._left)
+        parts: list[bytes] = []
+        size = 0
+        while part := os.read(descriptor, _BLOCK):
+            size += len(part)
+            if size > limit:
+                which = "it alone" if limit == self._limits.file else "together with the others"
+                raise _Unfit(f"has more than the {limit} bytes that are allowed {which}: split or remove")
+            parts.append(part)
+        self._left -= size
+        return b"".join(parts)
+
+    def _refuse(self, path: str, error: OSError | _Unfit) -> None:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        shown = path if path.isprintable() else ascii(path)
+        self.problems.append(
+            Problem(shown, f"cannot be read: {reason}" if isinstance(error, OSError) else reason)
+        )
+
+
+@contextmanager
+def _opened(name: str, flags: int, folder: int | None = None) -> Iterator[int]:
+    descriptor = os.open(name, flags, dir_fd=folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _walked(start: str, names: Sequence[str], *, ancestor: bool = False) -> Iterator[int]:
+    """A folder, reached from `start` without following a link, each on the way being trusted. ancestor: the
+    last is what is looked for, the others only lie above it."""
+    with ExitStack() as stack:
+        descriptor = stack.enter_context(_opened(start, _FOLDER))
+        for at, name in enumerate(names):
+            _require_trust(descriptor, above=ancestor)
+            descriptor = stack.enter_context(_opened(name, _FOLDER, descriptor))
+            if at + 1 == len(names) and not ancestor:
+                _require_trust(descriptor)
+        yield descriptor
+
+
+def _require_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _Unfit(f"is {_kind(status.st_mode)}, not a regular file")
+
+
+def _kind(mode: int) -> str:
+    kinds = (
+        (stat.S_ISFIFO, "a fifo"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+        (stat.S_ISLNK, "a link"),
+        (stat.S_ISDIR, "a folder"),
+    )
+    return next((word for test, word in kinds if test(mode)), "something else")
+
+
+def _require_trust(descriptor: int, *, above: bool = False) -> None:
+    """Nobody but root and this process's user may write it. above: a folder higher up, where a sticky bit is
+    enough, since others cannot rename there what is not theirs. On a mount that is read-only, as kubelet's of
+    a ConfigMap whose folder has mode 0777, nobody can write anything."""
+    status = os.fstat(descriptor)
+    own = (0, os.geteuid())
+    others = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid != 0)
+    if status.st_uid in own and (not others or (above and status.st_mode & stat.S_ISVTX)):
+        return
+    if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
+        return
+    what = "a folder above it" if above else "it"
+    if status.st_uid not in own:
+        raise _Unfit(f"user {status.st_uid} owns {what}, and could change it: give it to root")
+    raise _Unfit(
+        f"others than its owner may write {what} (mode {stat.S_IMODE(status.st_mode):04o}): chmod go-w"
+    )
