@@ -45,6 +45,27 @@ class Task(StrEnum):
     OBSERVE = "observe"  # read only: nothing to bring into force, or not yet time to try again
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the inventory places on an interface. endpoint: `NS/NAME`, or a host's `NAME`."""
+
+    endpoint: str
+    mode: Mode = Mode.WORKLOAD
+
+
+@dataclass(slots=True)
+class Sums:
+    """What was done since the start, over all interfaces, those that are gone included."""
+
+    reconciles: int = 0
+    writes: int = 0
+    tc_writes: int = 0
+    swaps: int = 0
+    failures: int = 0
+    retries: int = 0
+    drifts: Counter[Drift] = field(default_factory=Counter)
+
+
 @dataclass(slots=True)
 class Counts:
     """What happened at one interface since the agent started. drifts: looks at which a class was found."""
@@ -65,7 +86,8 @@ class Record:
     fault: not before the pair or the device is another one. good: the last pair that was seen in force.
     repairs: in a row. rest: no tc write before then, since somebody keeps breaking it.
     due: when to look next, None = only when something happens. hooks: its tcx hooks as they were at the last
-    look. plan: what is to be done and was not (a dry run, or put off).
+    look. lasting: what the last look found that attaching does nothing about. plan: what is to be done and
+    was not (a dry run, or put off).
     """
 
     interface: str
@@ -85,6 +107,7 @@ class Record:
     repairs: int = 0
     rest: float = 0.0
     hooks: tuple[HookState | None, ...] = ()
+    lasting: set[Drift] = field(default_factory=set)
     plan: tuple[str, ...] = ()
     counts: Counts = field(default_factory=Counts)
 
@@ -125,6 +148,16 @@ class Record:
         return Goal(self.identity)
 
     # --- what is wanted, and what is there ----------------------------------------------------------
+
+    def belong(self, place: Place | None, now: float) -> None:
+        """The inventory places an endpoint here, or none any more: then what is in force stays."""
+        endpoint, mode = (place.endpoint, place.mode) if place is not None else ("", self.mode)
+        if (endpoint, mode) == (self.endpoint, self.mode):
+            return
+        self.endpoint, self.mode = endpoint, mode
+        self.pair = self.good = None
+        self.obstacle = ""
+        self._start_anew(now)
 
     def want(self, pair: ObjectPair, now: float) -> None:
         """A pair is wanted. Another one than before is tried at once, whatever failed before."""

@@ -1,0 +1,121 @@
+"""What an agent is told: its folders, its node, how interfaces are named, and how patient it is.
+
+Comes from the command line and an optional TOML file (`--config`), whose keys are the field names with
+dashes; the command line wins.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..runtime import bpffs
+from ..runtime.hooks import Mechanism
+from .backoff import Backoff
+from .breaker import Breaker
+
+_Seconds = Annotated[float, Field(gt=0)]
+CONFIG_BYTES: Final = 1 << 20
+
+
+class SettingsError(Exception):
+    """The configuration file cannot be used; the message says where and why."""
+
+
+class Ready(StrEnum):
+    """What one bad endpoint does to `/readyz`."""
+
+    LENIENT = "lenient"  # degraded, but ready
+    STRICT = "strict"  # not ready
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class Settings(BaseModel):
+    """folders: of policies and inventory. node: only endpoints of this node ("" = of all). netns, bpffs,
+    hook, host_access, refresh, allow_before: as of `polc attach`; hook None = auto.
+
+    interface_pattern, interface_list, interface_prefix: which interface carries an endpoint (at most one of
+    the first two; else Calico's rule with that prefix). http: "ADDRESS:PORT", "" = no port.
+    retry_base, retry_cap: seconds of back-off. tc_rate, tc_burst: tc writes a second, and at once.
+    poll: seconds between looks at the tcx revisions. resync: seconds after which an interface is read back
+    without any reason, on average. reread: seconds after which the folders are read without any reason.
+    batch: interfaces that one pass takes at most. compile_timeout: seconds one endpoint may take.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=lambda name: name.replace("_", "-"),
+        populate_by_name=True,
+    )
+
+    folders: tuple[Path, ...] = Field(min_length=1)
+    node: str = ""
+    netns: str | None = None
+    bpffs: Path = bpffs.DEFAULT_ROOT
+    hook: Mechanism | None = None
+    host_access: bool = True
+    refresh: bool = False
+    allow_before: tuple[str, ...] = ()
+    detach_unwanted: bool = False
+    interface_pattern: str | None = None
+    interface_list: Path | None = None
+    interface_prefix: str = "cali"
+    http: str = "127.0.0.1:9095"
+    ready: Ready = Ready.LENIENT
+    log_format: LogFormat = LogFormat.TEXT
+    retry_base: _Seconds = 1.0
+    retry_cap: _Seconds = 300.0
+    tc_rate: _Seconds = 100.0
+    tc_burst: Annotated[float, Field(ge=10)] = 2000.0
+    poll: _Seconds = 10.0
+    resync: _Seconds = 180.0
+    reread: _Seconds = 30.0
+    batch: Annotated[int, Field(ge=1)] = 64
+    compile_timeout: _Seconds = 30.0
+
+    @property
+    def backoff(self) -> Backoff:
+        return Backoff(self.retry_base, self.retry_cap)
+
+    def breaker(self) -> Breaker:
+        """A new one, full."""
+        return Breaker(self.tc_rate, self.tc_burst)
+
+
+def settings(given: Mapping[str, Any], config: Path | None) -> Settings:
+    """From the options that were given (by field name) over what the file says. Raises SettingsError.
+
+    given: an option that was not given is None and leaves the file's word, or the default.
+    """
+    fields = {} if config is None else _read(config)
+    fields |= {name.replace("_", "-"): value for name, value in given.items() if value is not None}
+    try:
+        return Settings.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"])) or "the options"
+        where = f"{config}: " if config is not None else ""
+        raise SettingsError(f"{where}{name}: {first['msg']}") from None
+
+
+def _read(config: Path) -> dict[str, Any]:
+    try:
+        with config.open("rb") as stream:
+            data = stream.read(CONFIG_BYTES + 1)
+        if len(data) > CONFIG_BYTES:
+            raise SettingsError(f"{config}: is longer than {CONFIG_BYTES} bytes")
+        return tomllib.loads(data.decode())
+    except OSError as error:
+        raise SettingsError(f"{config}: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingsError(f"{config}: is not TOML: {error}") from None
