@@ -171,12 +171,17 @@ def _protocol_field(bits: Iterable[tuple[int, Rule]], rows: _Rows) -> Field:
     for bit, rule in bits:
         criteria = tuple(c for c in rule.criteria if isinstance(c, MatchVersion | MatchProtocol))
         masks[criteria] = masks.get(criteria, 0) | 1 << bit
-    table = [0] * 512
-    for criteria, mask in masks.items():
-        for at in range(512):
+    asked = {c.number for criteria in masks for c in criteria if isinstance(c, MatchProtocol)}
+    # All numbers that no rule asks for are like the first of them: one in each version is tried.
+    other = next((number for number in range(256) if number not in asked), 0)
+    found: dict[int, int] = {}
+    for at in sorted({number | high for number in {*asked, other} for high in (0, 256)}):
+        row = 0
+        for criteria, mask in masks.items():
             if all(_holds(c, 6 if at & 256 else 4, at & 255) for c in criteria):
-                table[at] |= mask
-    offsets = [rows.offset(row) for row in table]
+                row |= mask
+        found[at] = rows.offset(row)
+    offsets = [found.get(at, found[at & 256 | other]) for at in range(512)]
     at = rows.builder.add(struct.pack("<512I", *offsets))
     return Field(FieldKind.PROTOCOL, 9, 0, at, len(set(offsets)), 512)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum
+from functools import cache
 from typing import Final
 
 from ...pair import flow, packet
@@ -65,6 +66,7 @@ def add_fixed(builder: TableBuilder) -> Fixed:
     )
 
 
+@cache
 def transition_table() -> bytes:
     out = bytearray(len(flow.ProtocolClass) * STATE_SLOTS * 2 * EVENT_SLOTS)
     for (cls, state, who, event), row in flow.TRANSITIONS.items():
@@ -75,6 +77,7 @@ def transition_table() -> bytes:
     return bytes(out)
 
 
+@cache
 def timeout_table() -> bytes:
     """Time-out class by class * 8 + state."""
     return bytes(flow.timeout_of(cls, state) for cls in flow.ProtocolClass for state in flow.State)
@@ -85,6 +88,7 @@ def _timeout_defaults() -> list[int]:
     return [known.get(index, 0) for index in range(8)]
 
 
+@cache
 def tcp_event_table() -> bytes:
     """flow.Event by the low five TCP flags: RST wins, then SYN, then FIN."""
     out = bytearray(32)
@@ -98,6 +102,7 @@ def tcp_event_table() -> bytes:
     return bytes(out)
 
 
+@cache
 def icmp_table() -> bytes:
     """Two bytes by family (v6 = 1) << 8 | type: kind, and the request's type for a reply."""
     entries = [(IcmpKind.OTHER, 0)] * 512
@@ -114,6 +119,7 @@ def icmp_table() -> bytes:
     return b"".join(bytes(entry) for entry in entries)
 
 
+@cache
 def extension_table() -> bytes:
     """Bytes a length unit by next-header number: an extension header is `8 + unit * length` bytes long."""
     out = bytearray([EXTENSION_FINAL]) * 256
@@ -124,6 +130,7 @@ def extension_table() -> bytes:
     return bytes(out)
 
 
+@cache
 def first_bit_table() -> bytes:
     """Bit position by (lowest bit * DE_BRUIJN mod 2^64) >> 58."""
     out = bytearray(64)

@@ -1,7 +1,11 @@
-"""Which entities a selector may select, by the labels it asks for, so that few have to be tried."""
+"""Which entities a selector may select, and which selectors select an entity, so that few have to be tried.
+
+Both look at what a selector asks for: a label's value, or that there is such a label.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..selector import And, Compare, Has, In, Operator, Or, Selector
@@ -45,6 +49,54 @@ class Candidates:
                 return _union(known) if len(known) == len(parts) else None
             case _:
                 return None
+
+
+_Anchors = frozenset[tuple[str, str | None]]  # label and value, or None for any value
+
+
+class Selectors:
+    """An index of selectors: says which of them, by number, match some labels."""
+
+    def __init__(self, selectors: Iterable[Selector]) -> None:
+        self._selectors = tuple(selectors)
+        self._anywhere: list[int] = []
+        self._by_anchor: dict[tuple[str, str | None], list[int]] = {}
+        offered = [_anchors(selector) for selector in self._selectors]
+        popular = Counter(anchor for options in offered for anchors in options for anchor in anchors)
+        for number, options in enumerate(offered):
+            if not options:
+                self._anywhere.append(number)
+                continue
+            for anchor in min(options, key=lambda anchors: sum(popular[anchor] for anchor in anchors)):
+                self._by_anchor.setdefault(anchor, []).append(number)
+
+    def matching(self, labels: Mapping[str, str]) -> Iterator[int]:
+        """The numbers of the selectors that match, ascending."""
+        tried = set(self._anywhere)
+        for key, value in labels.items():
+            tried.update(self._by_anchor.get((key, value), ()), self._by_anchor.get((key, None), ()))
+        return (number for number in sorted(tried) if self._selectors[number].matches(labels))
+
+
+def _anchors(selector: Selector) -> list[_Anchors]:
+    """Sets of anchors: labels that the selector matches hold at least one of each set. None when it asks for
+    none."""
+    match selector:
+        case Compare(label, Operator.EQUAL, text):
+            return [frozenset({(label, text)})]
+        case Compare(label, operator) if operator is not Operator.NOT_EQUAL:
+            return [frozenset({(label, None)})]
+        case In(label, texts, False):
+            return [frozenset((label, text) for text in texts)]
+        case Has(label):
+            return [frozenset({(label, None)})]
+        case And(operands):
+            return [anchors for item in operands for anchors in _anchors(item)]
+        case Or(operands):
+            parts = [_anchors(item) for item in operands]
+            return [frozenset().union(*(part[0] for part in parts))] if all(parts) else []
+        case _:
+            return []
 
 
 def _union(parts: Iterable[Sequence[int]]) -> Sequence[int]:

@@ -104,12 +104,8 @@ def resolve_endpoint(
     host = next((item for item in world.hosts if item.metadata.name == ref.name), None)
     if host is not None and not ref.namespace and ref.kind in ("", "HostEndpoint"):
         return _resolve(world, _host_subject(world, host), failsafes, diagnostics)
-    chosen = [
-        item
-        for item in world.workloads
-        if (item.entity.namespace, item.entity.name) == (ref.namespace, ref.name)
-        and ref.kind in ("", item.entity.kind)
-    ]
+    named = world.called(ref.namespace, ref.name)
+    chosen = [item for item in named if ref.kind in ("", item.entity.kind)]
     if len(chosen) > 1:
         places = " and ".join(f"{item.entity.kind} at {item.entity.place}" for item in chosen)
         diagnostics.error(

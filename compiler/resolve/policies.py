@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from ..resources import Policy
 from .duplicates import owner_name
-from .scope import applicability
 from .tiers import by_tier
 from .world import World
 
@@ -24,7 +23,7 @@ def ordered(policies: Sequence[Policy]) -> tuple[Policy, ...]:
 
 def applying(world: World, labels: Mapping[str, str]) -> tuple[Policy, ...]:
     """The policies that select an endpoint of these labels, in order, tier by tier."""
-    chosen = ordered([policy for policy in world.policies if applicability(policy).matches(labels)])
+    chosen = ordered(world.applicable(labels))
     return tuple(policy for _, members in by_tier(chosen, world.tiers) for policy in members)
 
 

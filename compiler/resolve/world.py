@@ -24,7 +24,7 @@ from ..resources import (
 )
 from ..selector import Selector
 from ..source import Diagnostics, Span
-from .candidates import Candidates
+from .candidates import Candidates, Selectors
 from .duplicates import distinct, kind_of
 from .ports import Group, Ranges, grouped, holds
 from .profiles import (
@@ -37,7 +37,7 @@ from .profiles import (
     pod_profiles,
     profiles_of,
 )
-from .scope import LABEL_NAMESPACE, endpoint_labels
+from .scope import LABEL_NAMESPACE, applicability, endpoint_labels
 from .services import address_prefix, services_of
 from .tiers import BUILT_IN, Tiers, tiers_of
 
@@ -91,6 +91,8 @@ class World:
     _selected: dict[Selector, tuple[Prefix, ...]] = field(default_factory=dict)
     _named: dict[_Named, tuple[Group, ...]] = field(default_factory=dict)
     _candidates: list[Candidates] = field(default_factory=list)
+    _applicable: list[Selectors] = field(default_factory=list)
+    _workloads: dict[tuple[str, str], tuple[Workload, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, resources: Iterable[Resource], diagnostics: Diagnostics) -> World:
@@ -125,6 +127,20 @@ class World:
         if not self._candidates:
             self._candidates.append(Candidates(item.labels for item in self.entities))
         return (self.entities[number] for number in self._candidates[0].matching(selector))
+
+    def applicable(self, labels: Mapping[str, str]) -> tuple[Policy, ...]:
+        """The policies that select an endpoint of these labels, in the order of `policies`."""
+        if not self._applicable:
+            self._applicable.append(Selectors(map(applicability, self.policies)))
+        return tuple(self.policies[number] for number in self._applicable[0].matching(labels))
+
+    def called(self, namespace: str, name: str) -> tuple[Workload, ...]:
+        """The workloads of that name, of any kind."""
+        if not self._workloads:
+            for item in self.workloads:
+                key = item.entity.namespace, item.entity.name
+                self._workloads[key] = (*self._workloads.get(key, ()), item)
+        return self._workloads.get((namespace, name), ())
 
     def named(
         self, selector: Selector | None, names: tuple[str, ...], protocol: int | None, without: Ranges

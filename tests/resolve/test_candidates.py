@@ -1,10 +1,10 @@
-"""The index of labels finds exactly what trying every label map finds."""
+"""Both indices find exactly what trying everything finds."""
 
 from __future__ import annotations
 
 from random import Random
 
-from polc.compiler.resolve.candidates import Candidates
+from polc.compiler.resolve.candidates import Candidates, Selectors
 from polc.compiler.selector import All, And, Compare, Global, Has, In, Not, Operator, Or, Selector
 
 KEYS, VALUES = "abc", ("x", "y", "xy", "")
@@ -40,3 +40,16 @@ def test_the_index_finds_what_matches_and_in_order() -> None:
         assert list(index.matching(selector)) == expected, str(selector)
         some += 0 < len(expected) < len(labels)
     assert some > 800
+
+
+def test_the_index_of_selectors_finds_those_that_match_and_in_order() -> None:
+    random = Random("selectors")
+    selectors = [_selector(random) for _ in range(400)]
+    index = Selectors(selectors)
+    some = 0
+    for _ in range(200):
+        labels = {key: random.choice(VALUES) for key in KEYS if random.random() < 0.6}
+        expected = [number for number, given in enumerate(selectors) if given.matches(labels)]
+        assert list(index.matching(labels)) == expected, labels
+        some += 0 < len(expected) < len(selectors)
+    assert some == 200
