@@ -1,14 +1,18 @@
-"""The part of SARIF 2.1.0 (OASIS Standard, with Errata 01) that `polc check` writes, as the standard has it.
+"""SARIF 2.1.0 as `polc check` writes it: held to OASIS' own schema, and to what no schema can say.
 
-jsonschema is not among the development tools, so the standard's own schema cannot be used: this is a second
-reading of its sections, which takes no property that is not named here.
+The models are a second reading of the standard's sections (OASIS Standard, with Errata 01). They take no
+property that is not named here, and follow the indices that lead from a result to its rule and file.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import json
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Level = Literal["none", "note", "warning", "error"]
@@ -145,3 +149,20 @@ class Log(_Object):
     schema_: Annotated[str, Field(alias="$schema", pattern=r"^https://.*sarif-schema-2\.1\.0\.json$")]
     version: Literal["2.1.0"]
     runs: Annotated[list[Run], Field(min_length=1)]
+
+
+SCHEMA = Path(__file__).parent / "sarif" / "sarif-schema-2.1.0.json"
+
+
+@cache
+def validator() -> Draft7Validator:
+    """Of OASIS' schema; sarif/NOTICE.md says where it comes from."""
+    schema: dict[str, Any] = json.loads(SCHEMA.read_bytes())
+    Draft7Validator.check_schema(schema)
+    return Draft7Validator(schema)
+
+
+def read_log(text: str) -> Log:
+    """A log that the schema and the models take. Raises jsonschema's or pydantic's ValidationError."""
+    validator().validate(json.loads(text))
+    return Log.model_validate_json(text)

@@ -10,7 +10,7 @@ import pytest
 from polc.cli.main import app
 from polc.cli.pages import pages
 from polc.tests.cli.command import Result
-from polc.tests.cli.sarif_log import Log
+from polc.tests.cli.sarif_log import read_log
 from polc.tests.front.test_codes import used
 from typer.testing import CliRunner
 
@@ -43,10 +43,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def log(text: str) -> Log:
-    return Log.model_validate_json(text)
-
-
 def test_warnings_alone_are_counted_and_no_failure(warned: Path) -> None:
     done = polc("check", warned)
     assert done.code == 0
@@ -63,7 +59,7 @@ def test_an_error_beside_warnings_is_a_failure_and_both_are_counted(folder: Path
 def test_sarif_holds_what_json_holds_at_the_same_places(folder: Path) -> None:
     done = polc("check", ".", "--format", "sarif", cwd=folder)
     assert done.code == 1
-    [run] = log(done.out).runs
+    [run] = read_log(done.out).runs
     report = json.loads(polc("check", ".", "--format", "json", cwd=folder).out)
     assert len(run.results) == len(report["findings"]) == 3
     for result, finding in zip(run.results, report["findings"], strict=True):
@@ -80,12 +76,12 @@ def test_sarif_holds_what_json_holds_at_the_same_places(folder: Path) -> None:
 
 
 def test_sarif_names_files_as_they_were_given_and_every_file_that_was_read(folder: Path) -> None:
-    [run] = log(polc("check", ".", "--format", "sarif", cwd=folder).out).runs
+    [run] = read_log(polc("check", ".", "--format", "sarif", cwd=folder).out).runs
     assert [one.location.uri for one in run.artifacts] == ["a%20file%3A%20of%20mine.yaml", "warned.yaml"]
 
 
 def test_sarif_explains_each_code_in_the_words_of_its_page(folder: Path) -> None:
-    [run] = log(polc("check", ".", "--format", "sarif", cwd=folder).out).runs
+    [run] = read_log(polc("check", ".", "--format", "sarif", cwd=folder).out).runs
     rules = {rule.id: rule for rule in run.tool.driver.rules}
     assert set(rules) == {result.ruleId for result in run.results}
     assert rules[WARNING].shortDescription.text == "An empty rule list without types."
@@ -99,13 +95,13 @@ def test_sarif_without_findings_is_a_log_without_results(tmp_path: Path) -> None
     options = [part for one in {one["code"] for one in every} for part in ("--disable", one)]
     done = polc("check", "fine.yaml", "--format", "sarif", *options, cwd=tmp_path)
     assert done.code == 0
-    assert log(done.out).runs[0].results == []
+    assert read_log(done.out).runs[0].results == []
 
 
 def test_sarif_of_what_cannot_be_read_is_still_a_log(tmp_path: Path) -> None:
     done = polc("check", "nowhere.yaml", "--format", "sarif", cwd=tmp_path)
     assert done.code == 1
-    [result] = log(done.out).runs[0].results
+    [result] = read_log(done.out).runs[0].results
     assert result.level == "error"
 
 
