@@ -41,6 +41,12 @@ class Held:
     no_new_privs: bool
 
 
+# What attaching, reading back, swapping and detaching need, and the agent keeps (tests/agent_health: each
+# is needed, both are enough). CAP_SYS_ADMIN: opening programs and maps by id, which is how the kernel
+# is asked what runs, and entering a network namespace; it contains CAP_BPF and CAP_PERFMON (bpf_capable and
+# perfmon_capable, include/linux/capability.h). CAP_NET_ADMIN: clsact qdiscs and filters; not contained.
+NEEDED: Final = (Capability.NET_ADMIN, Capability.SYS_ADMIN)
+
 _STATUS: Final = {
     "CapInh": "inheritable",
     "CapPrm": "permitted",
