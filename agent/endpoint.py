@@ -34,6 +34,7 @@ TC_WORK: Final = frozenset(
         Drift.DEVICE_MOVED,
     }
 )
+UNCOMPILED: Final = "no policy was compiled for it yet"
 FREE_REPAIRS: Final = 3  # repairs in a row that are made at once
 CALM: Final = 60.0  # seconds in which nothing had to be mended, after which repairs are made at once again
 
@@ -138,7 +139,7 @@ class Record:
         if self.obstacle:
             return Goal(None, self.obstacle, None)
         if self.pair is None:
-            return Goal(None, "no policy was compiled for it yet", None)
+            return Goal(None, UNCOMPILED, None)
         if self.fault is not None:
             later = None if self.permanent or self.next_try is None else max(0.0, self.next_try - now)
             return Goal(self.identity, self.fault.message, later)

@@ -81,24 +81,25 @@ class Node:
 
     def pair(self, endpoint: str, pair: ObjectPair) -> None:
         """The pair of an endpoint, newly compiled; of an endpoint that is nowhere wanted: ignored."""
-        record = self._of(endpoint)
+        record = self.of(endpoint)
         if record is not None:
             record.want(pair, self._clock())
 
     def same(self, endpoint: str) -> None:
         """The newest policy gives the endpoint the pair it has."""
-        record = self._of(endpoint)
+        record = self.of(endpoint)
         if record is not None:
             record.obstacle = ""
 
     def obstacle(self, reason: str, endpoint: str | None = None) -> None:
         """There is no pair of the newest policy for that endpoint (None: for any). What is in force stays."""
-        found = self._of(endpoint) if endpoint is not None else None
+        found = self.of(endpoint) if endpoint is not None else None
         wanted = [one for one in self.records.values() if one.endpoint]
         for record in wanted if endpoint is None else [found] if found else []:
             record.obstacle = reason
 
-    def _of(self, endpoint: str) -> Record | None:
+    def of(self, endpoint: str) -> Record | None:
+        """The record of an endpoint that is wanted."""
         return self.records.get(self._places.get(endpoint, ""))
 
     # --- what was noticed ---------------------------------------------------------------------------

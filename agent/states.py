@@ -80,6 +80,7 @@ class InterfaceHealth(_Shape):
     seconds: since it is in this state. attempts: failed ones in a row. drift: by class, how often it was
     found so since the agent started. tc_writes, swaps: done to it since then. flows: entries of its flow
     table at the last count, None = not counted; flows_max: what the table holds.
+    plan: what is to be done and was not, a line each: put off for now, or in a dry run.
     """
 
     interface: str
@@ -93,6 +94,7 @@ class InterfaceHealth(_Shape):
     drift: dict[str, int] = {}
     flows: int | None = None
     flows_max: int | None = None
+    plan: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:

@@ -13,7 +13,13 @@ from .bpf import Bpf
 
 
 class Host:
-    """The machine of the calling thread. Raises what the functions behind it raise."""
+    """The machine of the calling thread. Raises what the functions behind it raise.
+
+    patience: seconds to wait for another polc that is changing the same interface.
+    """
+
+    def __init__(self, patience: float = lock.PATIENCE) -> None:
+        self._patience = patience
 
     def refuse_netns_exec(self) -> None:
         netns.refuse_netns_exec()
@@ -23,7 +29,7 @@ class Host:
 
     def locked(self, cookie: int, ifindex: int) -> AbstractContextManager[None]:
         """Held while an interface is changed; dies with its holder."""
-        return lock.locked(f"{cookie}-{ifindex}.lock")
+        return lock.locked(f"{cookie}-{ifindex}.lock", patience=self._patience)
 
     def find_bpffs(self, root: Path) -> bpffs.Bpffs | None:
         return bpffs.find(root)

@@ -20,11 +20,15 @@ from .errors import CannotError, cannot
 DIRECTORY: Final = Path("/run/polc")
 PATIENCE: Final = 10.0  # seconds; a swap takes a hundredth of that even under load
 _PAUSE: Final = 0.01
+_BUSY: Final = "another polc is changing this interface"
 
 
 @contextmanager
-def locked(name: str, directory: Path = DIRECTORY, patience: float = PATIENCE) -> Iterator[None]:
-    """Holds the lock called `name`. Raises CannotError when another process keeps it, or none can be made."""
+def locked(
+    name: str, directory: Path = DIRECTORY, patience: float = PATIENCE, busy: str = _BUSY
+) -> Iterator[None]:
+    """Holds the lock called `name`. Raises CannotError when another process keeps it for `patience` seconds,
+    which `busy` says in words, or when none can be made."""
     path = directory / name
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -33,7 +37,7 @@ def locked(name: str, directory: Path = DIRECTORY, patience: float = PATIENCE) -
         raise cannot(error, f"take the lock {path}") from error
     if descriptor is None:
         raise CannotError(
-            f"another polc has been changing this interface for {patience:g} seconds",
+            busy,
             f"see who holds {path} (`fuser {path}`), then try again",
         )
     try:

@@ -85,6 +85,11 @@ class Netlink:
     def __enter__(self) -> Netlink:
         return self
 
+    @property
+    def port(self) -> int:
+        """The socket's port number: whom the kernel names as author of a change. 0 before the first request."""
+        return int(self._route.asyncore.socket.getsockname()[0])
+
     def __exit__(self, *_: object) -> None:
         self.close()
 

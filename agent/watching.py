@@ -1,0 +1,130 @@
+"""Reads the folders when something in them changed, and now and then without that; submits what is new.
+
+In a thread of its own, so that a slow disk holds up no enforcement. Events only say *look now*: what counts
+is the digest of what is read. A folder that is exchanged as a whole is found by the slow reading.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver, ObservedWatch
+from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
+
+from .inputs import Inputs, Limits, Text, read_inputs
+from .mailbox import Reading
+
+QUIET: Final = 0.02  # seconds without an event that end a burst
+LONGEST: Final = 0.2  # seconds after which a burst that does not end is read all the same
+# watchdog waits so long for the second half of a move, to tell it as one; here each half says all there is.
+InotifyMoveEventGrouper.delay = 0.0
+
+_Mark = tuple[int, int] | None  # device and inode of a folder
+
+
+class Watcher:
+    """submit: gives texts to the compiler under a revision number. report: is told of each new reading.
+
+    reread: seconds after which the folders are read without any event.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        submit: Callable[[int, Sequence[Text]], None],
+        report: Callable[[Reading], None],
+        reread: float,
+        limits: Limits | None = None,
+    ) -> None:
+        self._folders = [str(folder) for folder in folders]
+        self._submit, self._report = submit, report
+        self._reread, self._limits = reread, limits
+        self._event, self._closing = threading.Event(), threading.Event()
+        self._revision = 0
+        self._last: tuple[str, tuple[str, ...]] | None = None
+        self._watches: dict[str, tuple[_Mark, ObservedWatch]] = {}
+        self._observer: BaseObserver = Observer()
+        self._thread = threading.Thread(target=self._run, name="folders", daemon=True)
+
+    def start(self) -> None:
+        self._observer.start()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Nothing is submitted or reported after it returns."""
+        self._closing.set()
+        self._event.set()
+        self._thread.join()
+        self._observer.stop()
+        self._observer.join()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._watch()
+            self._read()
+            self._event.wait(self._reread)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Waits for the end of a burst: a folder is written file by file."""
+        end = time.monotonic() + LONGEST
+        while self._event.is_set() and time.monotonic() < end and not self._closing.is_set():
+            self._event.clear()
+            self._closing.wait(QUIET)
+        self._event.clear()
+
+    def _read(self) -> None:
+        found: Inputs = read_inputs(self._folders, self._limits)
+        problems = tuple(map(str, found.problems))
+        if (found.digest, problems) == self._last or self._closing.is_set():
+            return
+        self._last = found.digest, problems
+        if problems:
+            self._report(Reading(0, found.digest, problems))
+            return
+        self._revision += 1
+        self._report(Reading(self._revision, found.digest))
+        self._submit(self._revision, found.texts)
+
+    def _watch(self) -> None:
+        """Watches each folder that is there, and again when another one stands in its place."""
+        for folder in self._folders:
+            mark = _mark(folder)
+            before = self._watches.get(folder)
+            if before is not None and before[0] == mark:
+                continue
+            if before is not None:
+                self._observer.unschedule(before[1])
+                del self._watches[folder]
+            if mark is not None:
+                try:
+                    watch = self._observer.schedule(_Bell(self._event), folder, recursive=True)
+                except OSError:  # gone again, or too many watches: the slow reading goes on
+                    continue
+                self._watches[folder] = mark, watch
+
+
+class _Bell(FileSystemEventHandler):
+    """Rings for what may have changed a file; being read does not."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self._event = event
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        if event.event_type not in ("opened", "closed_no_write"):
+            self._event.set()
+
+
+def _mark(folder: str) -> _Mark:
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
