@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from .errors import CannotError
+from .errors import CannotError, cannot
 from .mounts import Mount, mounts
 from .netns import in_private_mounts
+from .ownership import MODE, require_own
 
 DEFAULT_ROOT: Final = Path("/sys/fs/bpf")
 ENVIRONMENT: Final = "POLC_BPFFS"
@@ -44,7 +45,7 @@ class Bpffs:
         missing = [path for path in (directory, *directory.parents) if not path.exists()]
         for path in reversed(missing):
             self.writes.append(f"mkdir {path}")
-            path.mkdir(mode=0o700)
+            path.mkdir(mode=MODE)
         return missing[::-1]
 
     def remove(self, path: Path) -> bool:
@@ -83,12 +84,18 @@ def chosen_root(option: str | None, environment: Mapping[str, str]) -> Path:
 
 
 def find(root: Path) -> Bpffs | None:
-    """The bpf filesystem at `root` (a mount point, or a directory inside one); None when there is none."""
+    """The bpf filesystem at `root` (a mount point, or a directory inside one); None when there is none.
+
+    CannotError when polc's directory in it is not root's own: no pin there can be relied on.
+    """
     table = mounts("self")
     for place in (root, *root.parents):
         here = [mount for mount in table if mount.point == str(place)]
         if here:
-            return Bpffs(root) if here[-1].kind == _KIND and root.is_dir() else None
+            if here[-1].kind != _KIND or not root.is_dir():
+                return None
+            _require_own(root / _OWN)
+            return Bpffs(root)
     return None
 
 
@@ -117,6 +124,15 @@ def mount_bpffs(root: Path) -> Bpffs:
         reason = os.strerror(ctypes.get_errno())
         raise CannotError(f"cannot mount a bpf filesystem at {root}: {reason}", "this needs root")
     return Bpffs(root)
+
+
+def _require_own(directory: Path) -> None:
+    try:
+        require_own(directory)
+    except FileNotFoundError:
+        return  # nothing was attached here yet
+    except OSError as error:
+        raise cannot(error, f"look at {directory}") from error
 
 
 def _at(root: Path, table: tuple[Mount, ...]) -> list[Mount]:

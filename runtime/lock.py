@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from .errors import CannotError, cannot
+from .ownership import MODE, require_own
 
 DIRECTORY: Final = Path("/run/polc")
 PATIENCE: Final = 10.0  # seconds; a swap takes a hundredth of that even under load
@@ -31,7 +32,8 @@ def locked(
     which `busy` says in words, or when none can be made."""
     path = directory / name
     try:
-        directory.mkdir(mode=0o700, exist_ok=True)
+        directory.mkdir(mode=MODE, exist_ok=True)
+        require_own(directory)
         descriptor = _acquire(path, time.monotonic() + patience)
     except OSError as error:
         raise cannot(error, f"take the lock {path}") from error

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ...runtime import bpffs
 from ...runtime.bpf import Bpf
+from ...runtime.errors import CannotError
 from ...runtime.probe import Features, features
 from ..options import BpffsRoot, Format, OutputFormat
 from ..outcome import Code
@@ -113,7 +114,11 @@ def _btf(machine: Features) -> Check:
 
 def _bpffs(option: str | None) -> Check:
     root = bpffs.chosen_root(option, os.environ)
-    if bpffs.find(root) is not None:
+    try:
+        found = bpffs.find(root)
+    except CannotError as error:
+        return Check(name="bpffs", health=Health.MISSING, fact=error.message, hint=error.hint)
+    if found is not None:
         return Check(name="bpffs", health=Health.GOOD, fact=f"a bpf filesystem is mounted at {root}")
     hint = f"mount -t bpf bpf {root} (or give `polc attach --mount-bpffs`)"
     return Check(name="bpffs", health=Health.MISSING, fact=f"no bpf filesystem at {root}", hint=hint)
