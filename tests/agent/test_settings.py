@@ -1,0 +1,53 @@
+"""Settings from options and a file: the command line wins, and what is wrong is named with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from polc.agent.settings import SettingsError, settings
+from polc.runtime.hooks import Mechanism
+
+
+def test_the_command_line_wins_over_the_file_and_the_file_over_the_default(tmp_path: Path) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text('folders = ["a", "b"]\nhook = "tcx"\nretry-cap = 60\nallow-before = ["cali"]\n')
+    found = settings({"hook": "clsact", "node": "n1", "refresh": None}, config)
+    assert found.hook is Mechanism.CLSACT
+    assert found.folders == (Path("a"), Path("b"))
+    assert (found.node, found.refresh, found.retry_cap, found.retry_base) == ("n1", False, 60, 1.0)
+    assert found.allow_before == ("cali",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("folders = []\n", "folders"),
+        ('folder = ["a"]\n', "folder"),
+        ('folders = ["a"]\nretry-base = 0\n', "retry-base"),
+        ('folders = ["a"]\nhook = "xdp"\n', "hook"),
+        ("folders = \n", "is not TOML"),
+        ("\xff", "agent.toml"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, text: str, said: str) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text(text, encoding="latin-1")
+    with pytest.raises(SettingsError) as caught:
+        settings({}, config)
+    assert said in str(caught.value)
+    assert str(config) in str(caught.value)
+
+
+def test_a_file_that_is_not_there_or_far_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="No such file"):
+        settings({}, tmp_path / "none.toml")
+    long = tmp_path / "long.toml"
+    long.write_text("#" * (1 << 21))
+    with pytest.raises(SettingsError, match="longer"):
+        settings({}, long)
+
+
+def test_no_folder_at_all_is_refused() -> None:
+    with pytest.raises(SettingsError, match="folders"):
+        settings({"folders": None}, None)
