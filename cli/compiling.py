@@ -22,9 +22,9 @@ from .outcome import Code, color, fail, say
 if TYPE_CHECKING:
     from ..compiler.backend import CompiledPair
     from ..compiler.pipeline import Inventory
-    from ..compiler.resolve import EndpointRef
     from ..compiler.resolve.failsafes import Failsafes
     from ..compiler.source import Diagnostic
+    from ..pair.naming import EndpointRef
 
 _SHOWN: Final = 8  # endpoints named in a message
 
@@ -33,7 +33,7 @@ _SHOWN: Final = 8  # endpoints named in a message
 class Choice:
     """What to compile for: one endpoint of the inventory, given labels, or (neither) every endpoint."""
 
-    endpoint: tuple[str, str] | None = None
+    endpoint: EndpointRef | None = None
     labels: Mapping[str, str] | None = None
     namespace: str | None = None
     failsafes: Failsafes | None = None
@@ -57,11 +57,12 @@ def choice(
         parse_endpoint(endpoint) if endpoint is not None else None,
         parse_labels(labels) if labels is not None else None,
         namespace,
-        _failsafes(*failsafes),
+        failsafe_ports(*failsafes),
     )
 
 
-def _failsafes(inbound: str | None, outbound: str | None) -> Failsafes | None:
+def failsafe_ports(inbound: str | None, outbound: str | None) -> Failsafes | None:
+    """What the two options say; None when neither is given. typer.BadParameter for what cannot be read."""
     if inbound is None and outbound is None:
         return None
     from ..compiler.resolve.failsafes import FailsafeError, read_failsafes
@@ -108,12 +109,11 @@ def warn(
 def refs(inventory: Inventory, wanted: Choice) -> tuple[EndpointRef, ...]:
     """The endpoints to compile for, none of them with labels. CompileError when there is none to choose."""
     from ..compiler.pipeline import endpoints
-    from ..compiler.resolve import EndpointRef
 
     if wanted.labels is not None:
         return ()
     if wanted.endpoint is not None:
-        return (EndpointRef(*wanted.endpoint, ""),)
+        return (wanted.endpoint,)
     return endpoints(inventory)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from .compiling import failsafe_ports
 from .diagnostics import render
 from .options import parse_endpoint, parse_labels
 from .outcome import Code, color, fail, say
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 _SHOWN: Final = 8  # endpoints named in a message
 
 
-def read(files: Sequence[str]) -> Policies:
-    """Reads and checks the files; warnings are said at once. CompileError when they are wrong."""
+def read(files: Sequence[str], failsafes: tuple[str | None, str | None] = (None, None)) -> Policies:
+    """Reads and checks the files; warnings are said at once. CompileError when they are wrong.
+
+    failsafes: the inbound and outbound options, None for Calico's.
+    """
     from ..judge.compiled import read_policies
 
-    policies = read_policies(files)
+    policies = read_policies(files, failsafe_ports(*failsafes))
     if policies.warnings:
         say(render(policies.warnings, policies.sources, color=color(sys.stderr.isatty())).rstrip("\n"))
     return policies
@@ -38,7 +42,7 @@ def whom(endpoint: str | None, labels: str | None, namespace: str | None) -> Who
     if namespace is not None and labels is None:
         raise typer.BadParameter("--namespace belongs to --labels", param_hint="--namespace")
     if endpoint is not None:
-        return Whom(*parse_endpoint(endpoint))
+        return Whom.of(parse_endpoint(endpoint))
     if labels is not None:
         return Whom(namespace, labels=tuple(sorted(parse_labels(labels).items())))
     return None
@@ -55,4 +59,4 @@ def only_endpoint(policies: Policies) -> Whom:
         names = ", ".join(map(str, found[:_SHOWN]))
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         fail(Code.USAGE, f"the files hold {len(found)} endpoints: {names}{more}", "choose one by --endpoint")
-    return Whom(found[0].namespace, found[0].name)
+    return Whom.of(found[0])

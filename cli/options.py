@@ -10,6 +10,8 @@ from typing import Annotated, Final
 
 import typer
 
+from ..pair.naming import EndpointRef, parse_ref
+
 # A label key and value as the dossier §1 takes them from Kubernetes, lengths left to the compiler's checks.
 _LABEL: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?")
 
@@ -70,16 +72,12 @@ def parse_labels(text: str) -> Mapping[str, str]:
     return labels
 
 
-def parse_endpoint(text: str) -> tuple[str, str]:
-    """`NS/NAME`, or the `NAME` of a HostEndpoint, as a pair; typer.BadParameter when it is neither."""
-    namespace, slash, name = text.partition("/")
-    if not slash:
-        namespace, name = "", text
-    if not name or "/" in name or (slash and not namespace):
-        raise typer.BadParameter(
-            f"{text!r} is neither NAMESPACE/NAME nor the name of a HostEndpoint", param_hint="--endpoint"
-        )
-    return namespace, name
+def parse_endpoint(text: str, option: str = "--endpoint") -> EndpointRef:
+    """`NS/NAME`, `KIND/NS/NAME` or the `NAME` of a HostEndpoint; typer.BadParameter when it is none."""
+    try:
+        return parse_ref(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def parse_emit(text: str) -> tuple[Emit, ...]:
@@ -112,7 +110,9 @@ Files = Annotated[
 Endpoint = Annotated[
     str | None,
     typer.Option(
-        "--endpoint", metavar="[NS/]NAME", help="Only this endpoint of the inventory (a host has no NS)."
+        "--endpoint",
+        metavar="[[KIND/]NS/]NAME",
+        help="Only this endpoint of the inventory (a host has no NS; a KIND where several have one name).",
     ),
 ]
 FailsafeInbound = Annotated[
@@ -130,7 +130,8 @@ FailsafeOutbound = Annotated[
     ),
 ]
 OneEndpoint = Annotated[
-    str | None, typer.Option("--endpoint", metavar="NS/NAME", help="The endpoint whose policy judges.")
+    str | None,
+    typer.Option("--endpoint", metavar="[[KIND/]NS/]NAME", help="The endpoint whose policy judges."),
 ]
 DirectionOption = Annotated[
     DirectionWord | None,

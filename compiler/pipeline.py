@@ -55,8 +55,7 @@ def load_sources(
 
 
 def endpoints(given: Inventory) -> tuple[EndpointRef, ...]:
-    """Every endpoint of the inventory that can be compiled for. Raises CompileError when there is none, or
-    when two would have one name."""
+    """Every endpoint of the inventory that can be compiled for. Raises CompileError when there is none."""
     refs = endpoints_of(given.world)
     diagnostics = Diagnostics()
     if not refs:
@@ -66,9 +65,6 @@ def endpoints(given: Inventory) -> tuple[EndpointRef, ...]:
             None,
             hint="add the inventory's files, or compile for labels: --labels app=web",
         )
-    names = [ref.file_name for ref in refs]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        diagnostics.error(NO_ENDPOINT, f"two endpoints would both be written as {name}", None)
     if diagnostics.failed:
         raise CompileError(diagnostics, given.sources)
     return refs

@@ -20,6 +20,7 @@ from ..compiler.parse.fields import (
 from ..compiler.parse.ports import read_protocol
 from ..grammar.documents import shorten
 from ..grammar.nodes import Node, Scalar
+from ..pair.naming import parse_ref
 from ..pair.packet import PORT_PROTOCOLS, PROTO_ICMP, PROTO_ICMPV6
 from . import codes
 from .cases import Packet
@@ -34,7 +35,7 @@ _HOST_NAME: Final = re.compile(r"(?=.*[a-z])[a-z0-9][-a-z0-9.]*")
 _ICMP: Final = Shape.of("`icmp`", "type code")
 _OTHER_FAMILY: Final = {PROTO_ICMP: "in IPv6 it is `ICMPv6`", PROTO_ICMPV6: "in IPv4 it is `ICMP`"}
 _EXPECTED_END: Final = (
-    "NAMESPACE/NAME, the name of a HostEndpoint, an address, or a mapping with `endpoint` or `labels`"
+    "[KIND/]NAMESPACE/NAME, the name of a HostEndpoint, an address, or a mapping with `endpoint` or `labels`"
 )
 
 
@@ -61,13 +62,16 @@ def _named(place: Place, node: Scalar, what: str) -> Side | None:
     address = parse_address(node.text)
     if address is not None:
         return Side(address=address)
-    namespace, slash, name = node.text.partition("/")
-    if slash and namespace and name and "/" not in name and ":" not in node.text:
-        return Side(Whom(namespace, name))
-    if not node.null and _HOST_NAME.fullmatch(node.text):
+    hint = ""
+    if "/" in node.text and ":" not in node.text:
+        try:
+            return Side(Whom.of(parse_ref(node.text)))
+        except ValueError as error:
+            hint = shorten(str(error), 200)
+    elif not node.null and _HOST_NAME.fullmatch(node.text):
         return Side(Whom("", node.text))
     message = f"{what} cannot be {kind_of(node)}"
-    place.error(codes.END, message, node, expected=_EXPECTED_END)
+    place.error(codes.END, message, node, expected=_EXPECTED_END, hint=hint)
     return None
 
 

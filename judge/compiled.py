@@ -11,6 +11,7 @@ from ..compiler.backend import CompiledPair
 from ..compiler.pipeline import Inventory, compile_endpoint, compile_labels, load, native_judges
 from ..compiler.resolve import EndpointRef, Resolved, World, resolve_endpoint, resolve_labels
 from ..compiler.resolve import endpoints as endpoints_of
+from ..compiler.resolve.failsafes import DEFAULTS, Failsafes
 from ..compiler.source import CompileError, Diagnostic, Diagnostics, Source
 from ..pair.layout import Config
 from ..pair.object import ObjectPair, read_pair
@@ -22,16 +23,27 @@ from .packets import Address
 class Whom:
     """The endpoint to judge for: one of the inventory (namespace and name), or any Pod of some labels.
 
-    namespace: None with labels takes the one that the policies share; `` for a HostEndpoint.
+    namespace: None with labels takes the one that the policies share; `` for a HostEndpoint. kind: `` for
+    whichever has the name.
     """
 
     namespace: str | None
     name: str = ""
     labels: tuple[tuple[str, str], ...] = ()
+    kind: str = ""
+
+    @classmethod
+    def of(cls, ref: EndpointRef) -> Whom:
+        return cls(ref.namespace, ref.name, kind=ref.kind)
+
+    @property
+    def ref(self) -> EndpointRef:
+        """The endpoint of the inventory that is meant, when it is one."""
+        return EndpointRef(self.namespace or "", self.name, self.kind)
 
     def __str__(self) -> str:
         if self.name:
-            return f"{self.namespace}/{self.name}" if self.namespace else self.name
+            return self.ref.full
         text = ",".join(f"{key}={value}" for key, value in self.labels)
         return f"{text} in {self.namespace}" if self.namespace else text
 
@@ -43,6 +55,7 @@ class Judged:
     whom: Whom
     resolved: Resolved
     inventory: Inventory = field(repr=False)
+    failsafes: Failsafes | None = None
     _compiled: CompiledPair | None = None
 
     @property
@@ -53,7 +66,7 @@ class Judged:
     def compiled(self) -> CompiledPair:
         """Raises CompileError."""
         if self._compiled is None:
-            self._compiled = _compile(self.inventory, self.whom)
+            self._compiled = _compile(self.inventory, self.whom, self.failsafes)
         return self._compiled
 
     def pair(self) -> ObjectPair:
@@ -67,10 +80,12 @@ class Judged:
 
 
 class Policies:
-    """What the files hold, with everything resolved at most once."""
+    """What the files hold, with everything resolved at most once. failsafes: of HostEndpoints, None for
+    Calico's."""
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, failsafes: Failsafes | None = None) -> None:
         self._inventory = inventory
+        self._failsafes = failsafes
         self._judged: dict[Whom, Judged] = {}
 
     @property
@@ -97,20 +112,20 @@ class Policies:
     def judged(self, whom: Whom) -> Judged:
         """Raises CompileError when there is no such endpoint, or nothing selects the labels."""
         if whom not in self._judged:
-            self._judged[whom] = Judged(whom, _resolve(self._inventory, whom), self._inventory)
+            resolved = _resolve(self._inventory, whom, self._failsafes)
+            self._judged[whom] = Judged(whom, resolved, self._inventory, self._failsafes)
         return self._judged[whom]
 
 
-def read_policies(files: Sequence[str]) -> Policies:
+def read_policies(files: Sequence[str], failsafes: Failsafes | None = None) -> Policies:
     """Reads and checks the files. Raises CompileError with all findings."""
-    return Policies(load(files))
+    return Policies(load(files), failsafes)
 
 
-def _resolve(inventory: Inventory, whom: Whom) -> Resolved:
+def _resolve(inventory: Inventory, whom: Whom, failsafes: Failsafes | None) -> Resolved:
     diagnostics = Diagnostics()
     if whom.name:
-        ref = EndpointRef(whom.namespace or "", whom.name)
-        resolved = resolve_endpoint(inventory.world, ref, diagnostics)
+        resolved = resolve_endpoint(inventory.world, whom.ref, diagnostics, failsafes or DEFAULTS)
     else:
         resolved = resolve_labels(inventory.world, dict(whom.labels), whom.namespace, diagnostics)
     if resolved is None or diagnostics.failed:
@@ -118,7 +133,8 @@ def _resolve(inventory: Inventory, whom: Whom) -> Resolved:
     return resolved
 
 
-def _compile(inventory: Inventory, whom: Whom) -> CompiledPair:
+def _compile(inventory: Inventory, whom: Whom, failsafes: Failsafes | None) -> CompiledPair:
     if whom.name:
-        return compile_endpoint(inventory, whom.namespace or "", whom.name)
+        ref = whom.ref
+        return compile_endpoint(inventory, ref.namespace, ref.name, ref.kind, failsafes=failsafes)
     return compile_labels(inventory, dict(whom.labels), whom.namespace)

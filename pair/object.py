@@ -27,6 +27,7 @@ from .layout import (
     Rodata,
     program_symbol,
 )
+from .naming import EndpointRef, parse_ref
 from .note import Note, NoteError, file_digest, find_note, read_head
 from .provenance import ProvenanceError, ProvenanceTable, decode
 
@@ -149,16 +150,26 @@ def read_pair(
     return ObjectPair(found, first, second)
 
 
-def require_endpoint(pair: ObjectPair, endpoint: str) -> None:
-    """Raises PairError unless both objects were compiled for that endpoint (`NS/NAME`)."""
+def require_endpoint(pair: ObjectPair, endpoint: EndpointRef) -> None:
+    """Raises PairError unless both objects were compiled for that endpoint.
+
+    An object names a kind only where the name alone did not tell the endpoint; else any kind will do.
+    """
     for item in (pair.ingress, pair.egress):
-        if item.endpoint != endpoint:
+        if not _is_of(item, endpoint):
             owner = f"endpoint {item.endpoint}" if item.endpoint else "labels, not for an endpoint"
             raise PairError(
                 PairFault.WRONG_ENDPOINT,
-                f"{item.path} was compiled for {owner}; {endpoint} was named",
-                f"compile with --endpoint {endpoint}",
+                f"{item.path} was compiled for {owner}; {endpoint.full} was named",
+                f"compile with --endpoint {endpoint.full}",
             )
+
+
+def _is_of(item: PairObject, endpoint: EndpointRef) -> bool:
+    try:
+        return endpoint.means(parse_ref(item.endpoint))
+    except ValueError:  # labels, or a note that names no endpoint at all
+        return False
 
 
 class _Contradiction(Exception):

@@ -76,7 +76,7 @@ def run(
     Both directions come into force at once; attaching what is in force already writes nothing.
     """
     wanted = choice(endpoint, labels, namespace, (failsafe_inbound, failsafe_outbound))
-    pair = _pair(targets, wanted, endpoint)
+    pair = _pair(targets, wanted)
     _refuse_wrong_mode(pair, mode)
     request = AttachRequest(
         interface=iface,
@@ -105,7 +105,7 @@ def _refuse_strangers(report: AttachReport, iface: str, allow_before: list[str])
         )
 
 
-def _pair(targets: list[str], wanted: Choice, endpoint: str | None) -> ObjectPair:
+def _pair(targets: list[str], wanted: Choice) -> ObjectPair:
     """The pair on disk, or the one that the policies compile to."""
     if len(targets) == 1 and is_pair(targets[0]):
         if wanted.labels is not None:
@@ -113,8 +113,8 @@ def _pair(targets: list[str], wanted: Choice, endpoint: str | None) -> ObjectPai
         if wanted.failsafes is not None:
             raise typer.BadParameter("failsafe ports are for policies, not for a finished pair")
         pair = load_pair(targets[0])
-        if endpoint is not None:
-            require_endpoint(pair, endpoint)
+        if wanted.endpoint is not None:
+            require_endpoint(pair, wanted.endpoint)
         return pair
     for target in targets:
         refuse_single_object(target)

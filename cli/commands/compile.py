@@ -50,7 +50,7 @@ class DirectionSummary(_Shape):
 
 
 class PairSummary(_Shape):
-    """One pair. identity: hex. endpoint: `NS/NAME`, `` for labels. emitted: the other files written."""
+    """One pair. identity: hex. endpoint: `[KIND/]NS/NAME`, `` for labels. emitted: other files written."""
 
     name: str
     endpoint: str

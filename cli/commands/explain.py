@@ -11,6 +11,8 @@ import typer
 from ..judging import read, whom
 from ..options import (
     DirectionOption,
+    FailsafeInbound,
+    FailsafeOutbound,
     Files,
     Format,
     Labels,
@@ -23,6 +25,7 @@ from ..outcome import Code, fail
 from ..table import columns
 
 if TYPE_CHECKING:
+    from ...judge.compiled import Whom
     from ...judge.ends import Side
     from ...judge.explaining import Explanation, Judgement
     from ...judge.packets import Address, Wanted
@@ -35,10 +38,10 @@ def run(
     namespace: Namespace = None,
     direction: DirectionOption = None,
     sender: Annotated[
-        str | None, typer.Option("--from", metavar="NS/NAME", help="The endpoint that sends.")
+        str | None, typer.Option("--from", metavar="[[KIND/]NS/]NAME", help="The endpoint that sends.")
     ] = None,
     receiver: Annotated[
-        str | None, typer.Option("--to", metavar="NS/NAME", help="The endpoint that receives.")
+        str | None, typer.Option("--to", metavar="[[KIND/]NS/]NAME", help="The endpoint that receives.")
     ] = None,
     src: Annotated[str | None, typer.Option("--src", metavar="ADDRESS", help="Source address.")] = None,
     dst: Annotated[str | None, typer.Option("--dst", metavar="ADDRESS", help="Destination address.")] = None,
@@ -62,6 +65,8 @@ def run(
         int | None,
         typer.Option("--ip-version", min=4, max=6, help="Which of the endpoints' addresses: 4 or 6."),
     ] = None,
+    failsafe_inbound: FailsafeInbound = None,
+    failsafe_outbound: FailsafeOutbound = None,
     format: OutputFormat = Format.TEXT,
 ) -> None:
     """Explain the verdict on one packet.
@@ -75,7 +80,7 @@ def run(
     source, destination = _sides(endpoint, labels, namespace, direction, sender, receiver, src, dst)
     if ip_version == 5:
         raise typer.BadParameter("it is 4 or 6", param_hint="--ip-version")
-    policies = read(files)
+    policies = read(files, (failsafe_inbound, failsafe_outbound))
     try:
         near, far = addresses(policies, source, destination, ip_version)
     except EndsError as error:
@@ -126,15 +131,13 @@ def _sides(
     dst: str | None,
 ) -> tuple[Side, Side]:
     """Sender and receiver, however they were given; typer.BadParameter for what contradicts itself."""
-    from ...judge.compiled import Whom
     from ...judge.ends import Side
 
     near, far = _address(src, "--src"), _address(dst, "--dst")
     if sender is not None or receiver is not None:
         if endpoint or labels or direction:
             raise typer.BadParameter("--from and --to exclude --endpoint, --labels and --direction")
-        ends = [Whom(*parse_endpoint(one)) if one is not None else None for one in (sender, receiver)]
-        sides = Side(ends[0], near), Side(ends[1], far)
+        sides = Side(_end(sender, "--from"), near), Side(_end(receiver, "--to"), far)
     else:
         chosen = whom(endpoint, labels, namespace)
         if chosen is None:
@@ -147,6 +150,12 @@ def _sides(
         if side.address is None and (side.whom is None or not side.whom.name):
             raise typer.BadParameter("the packet needs this address", param_hint=option)
     return sides
+
+
+def _end(text: str | None, option: str) -> Whom | None:
+    from ...judge.compiled import Whom
+
+    return Whom.of(parse_endpoint(text, option)) if text is not None else None
 
 
 def _address(text: str | None, option: str) -> Address | None:

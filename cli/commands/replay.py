@@ -14,7 +14,16 @@ from ...pair.layout import Direction
 from ...pair.object import require_endpoint
 from ..diagnostics import clean
 from ..judging import only_endpoint, read, whom
-from ..options import EngineChoice, Format, Labels, Namespace, OneEndpoint, OutputFormat
+from ..options import (
+    EngineChoice,
+    FailsafeInbound,
+    FailsafeOutbound,
+    Format,
+    Labels,
+    Namespace,
+    OneEndpoint,
+    OutputFormat,
+)
 from ..outcome import Code, fail, say
 from ..pairs import is_pair, load_pair, refuse_single_object
 from ..table import columns
@@ -58,6 +67,8 @@ def run(
     endpoint: OneEndpoint = None,
     labels: Labels = None,
     namespace: Namespace = None,
+    failsafe_inbound: FailsafeInbound = None,
+    failsafe_outbound: FailsafeOutbound = None,
     format: OutputFormat = Format.TEXT,
 ) -> None:
     """Judge every packet of a capture, in order, with state.
@@ -65,7 +76,7 @@ def run(
     Exit 1 when the engines that are compared differ.
     """
     chosen = whom(endpoint, labels, namespace)
-    panel, deciders, addresses = _judges(files, engine, chosen)
+    panel, deciders, addresses = _judges(files, engine, chosen, (failsafe_inbound, failsafe_outbound))
     if direction is Towards.AUTO and not addresses:
         raise typer.BadParameter(
             "an endpoint without addresses needs ingress or egress", param_hint="--direction"
@@ -110,17 +121,22 @@ def text(item: Replayed) -> str:
 
 
 def _judges(
-    files: list[str], engine: EngineChoice | None, chosen: Whom | None
+    files: list[str],
+    engine: EngineChoice | None,
+    chosen: Whom | None,
+    failsafes: tuple[str | None, str | None],
 ) -> tuple[Panel, Deciders, tuple[Address, ...]]:
     """The engines, what their rule indices stand for, and the endpoint's addresses."""
     from ...judge.deciders import resolved_deciders
     from ...judge.engines import EngineName, Panel
 
     if len(files) == 1 and is_pair(files[0]):
+        if failsafes != (None, None):
+            raise typer.BadParameter("failsafe ports are for policies, not for a finished pair")
         return _pair_judges(files[0], engine, chosen)
     for target in files:
         refuse_single_object(target)
-    policies = read(files)
+    policies = read(files, failsafes)
     judged = policies.judged(chosen or only_endpoint(policies))
     wanted = engine or EngineChoice.NATIVE
     names = tuple(EngineName) if wanted is EngineChoice.ALL else (EngineName(wanted.value),)
@@ -145,7 +161,7 @@ def _pair_judges(
         raise typer.BadParameter("--labels is for policies, not for a finished pair")
     pair = load_pair(target)
     if chosen is not None:
-        require_endpoint(pair, str(chosen))
+        require_endpoint(pair, chosen.ref)
     panel = Panel({EngineName.KERNEL: engine_of_pair(pair)})
     return panel, pair_deciders(pair), tuple(ip_address(text) for text in pair.ingress.addresses)
 

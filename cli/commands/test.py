@@ -11,7 +11,7 @@ import typer
 
 from ..diagnostics import clean
 from ..judging import read
-from ..options import EngineChoice, Files, Format, OutputFormat
+from ..options import EngineChoice, FailsafeInbound, FailsafeOutbound, Files, Format, OutputFormat
 from ..outcome import Code, fail
 from ..table import columns
 from ..writing import write_all
@@ -39,6 +39,8 @@ def run(
             "--min-coverage", min=0, max=100, help="Fail when fewer percent of the rules are tested."
         ),
     ] = None,
+    failsafe_inbound: FailsafeInbound = None,
+    failsafe_outbound: FailsafeOutbound = None,
     format: OutputFormat = Format.TEXT,
 ) -> None:
     """Run unit tests of policies.
@@ -49,7 +51,7 @@ def run(
     from ...judge.junit import junit_xml
     from ...judge.testing import load_cases, run_cases
 
-    policies = read(files)
+    policies = read(files, (failsafe_inbound, failsafe_outbound))
     prepared = load_cases(policies, cases)
     names = tuple(EngineName) if engine is EngineChoice.ALL else (EngineName(engine.value),)
     report = run_cases(policies, prepared, names, _progress)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...pair.layout import Direction
+from ...pair.naming import EndpointRef as EndpointRef
 from ..ir.nodes import Judge, Program
 from ..resources import HostEndpoint, Policy, Resource
 from ..source import Diagnostics, Span
@@ -24,27 +25,9 @@ from .world import ORCHESTRATOR_K8S, World
 _DEFAULT = "default"  # Calico's namespace, and Kubernetes' service account, when none is given
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class EndpointRef:
-    """Names an endpoint. kind: `Pod`, `Deployment`, …, `WorkloadEndpoint` or `HostEndpoint`; `` for whichever
-    there is."""
-
-    namespace: str
-    name: str
-    kind: str = ""
-
-    @property
-    def file_name(self) -> str:
-        """What objects for it are called."""
-        return f"{self.namespace}.{self.name}" if self.namespace else self.name
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}" if self.namespace else self.name
-
-
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """What to compile for, however it was given."""
+    """What to compile for, however it was given. name: of its files; endpoint: as its note names it."""
 
     name: str
     endpoint: str
@@ -84,8 +67,7 @@ def endpoints(resources: Iterable[Resource] | World) -> tuple[EndpointRef, ...]:
 
 
 def _refs(world: World) -> Iterable[EndpointRef]:
-    for item in world.workloads:
-        yield EndpointRef(item.entity.namespace, item.entity.name, item.entity.kind)
+    yield from (item.entity.ref for item in world.workloads)
     for host in world.hosts:
         if host_addresses(world, host):
             yield EndpointRef("", host.metadata.name, "HostEndpoint")
@@ -109,7 +91,10 @@ def resolve_endpoint(
     if len(chosen) > 1:
         places = " and ".join(f"{item.entity.kind} at {item.entity.place}" for item in chosen)
         diagnostics.error(
-            codes.AMBIGUOUS_ENDPOINT, f"endpoint {ref} is ambiguous: {places}", chosen[0].entity.place
+            codes.AMBIGUOUS_ENDPOINT,
+            f"endpoint {ref} is ambiguous: {places}",
+            chosen[0].entity.place,
+            hint=f"say which: {' or '.join(item.entity.ref.full for item in chosen)}",
         )
         return None
     if not chosen:
@@ -117,8 +102,8 @@ def resolve_endpoint(
         return None
     entity = chosen[0].entity
     subject = _Subject(
-        f"{entity.namespace}.{entity.name}",
-        f"{entity.namespace}/{entity.name}",
+        world.file_name(entity.ref),
+        entity.ref.full if len(named) > 1 else str(entity.ref),
         chosen[0].addresses,
         entity.labels,
         chosen[0].behind,
@@ -132,7 +117,7 @@ def _host_subject(world: World, host: HostEndpoint) -> _Subject:
         item for item in world.entities if (item.kind, item.name) == ("HostEndpoint", host.metadata.name)
     )
     return _Subject(
-        host.metadata.name,
+        world.file_name(entity.ref),
         host.metadata.name,
         tuple(map(str, host.expected_ips)),
         entity.labels,
@@ -212,10 +197,10 @@ def _explain_absence(world: World, ref: EndpointRef, diagnostics: Diagnostics) -
                 pod.at,
             )
             return
-    known = [str(item) for item in endpoints(world)]
-    near = difflib.get_close_matches(str(ref), known, n=1)
+    known = [item.full if ref.kind else str(item) for item in endpoints(world)]
+    near = difflib.get_close_matches(ref.full, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {len(known)} endpoints"
-    diagnostics.error(codes.NO_ENDPOINT, f"no endpoint {ref} in the inventory", None, hint=hint)
+    diagnostics.error(codes.NO_ENDPOINT, f"no endpoint {ref.full} in the inventory", None, hint=hint)
 
 
 def _resolve(

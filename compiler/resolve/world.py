@@ -5,10 +5,12 @@ Dossier §2.5 to §2.8, §4.5 and §4.6. Built once from the resources; asked fo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from ...pair.naming import EndpointRef
 from ..ir.nodes import Prefix
 from ..ir.sets import merge
 from ..resources import (
@@ -59,6 +61,11 @@ class Entity:
     place: Span
     ports: tuple[EndpointPort, ...] = ()
 
+    @property
+    def ref(self) -> EndpointRef:
+        """The name of the endpoint that it is."""
+        return EndpointRef(self.namespace, self.name, self.kind)
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -93,6 +100,7 @@ class World:
     _candidates: list[Candidates] = field(default_factory=list)
     _applicable: list[Selectors] = field(default_factory=list)
     _workloads: dict[tuple[str, str], tuple[Workload, ...]] = field(default_factory=dict)
+    _files: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, resources: Iterable[Resource], diagnostics: Diagnostics) -> World:
@@ -141,6 +149,13 @@ class World:
                 key = item.entity.namespace, item.entity.name
                 self._workloads[key] = (*self._workloads.get(key, ()), item)
         return self._workloads.get((namespace, name), ())
+
+    def file_name(self, ref: EndpointRef) -> str:
+        """What the objects of an endpoint are called; no other endpoint's are called so."""
+        if not self._files:
+            self._files.update(item.entity.ref.file_name for item in self.workloads)
+            self._files.update(item.metadata.name for item in self.hosts)
+        return ref.file_name if self._files[ref.file_name] == 1 else ref.file_name_of_kind
 
     def named(
         self, selector: Selector | None, names: tuple[str, ...], protocol: int | None, without: Ranges

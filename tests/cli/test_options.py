@@ -6,6 +6,7 @@ import pytest
 import typer
 from polc.cli.compiling import choice
 from polc.cli.options import Emit, parse_emit, parse_endpoint, parse_labels
+from polc.pair.naming import EndpointRef
 
 
 def test_labels_are_pairs_in_any_number() -> None:
@@ -21,11 +22,24 @@ def test_labels_that_are_no_pairs_are_refused(text: str) -> None:
 
 
 def test_an_endpoint_is_a_namespace_and_a_name() -> None:
-    assert parse_endpoint("shop/web") == ("shop", "web")
+    assert parse_endpoint("shop/web") == EndpointRef("shop", "web")
 
 
 def test_an_endpoint_without_a_namespace_is_a_host() -> None:
-    assert parse_endpoint("node-1-eth0") == ("", "node-1-eth0")
+    assert parse_endpoint("node-1-eth0") == EndpointRef("", "node-1-eth0")
+
+
+@pytest.mark.parametrize(
+    "text", ["deployment/shop/web", "Deployment/shop/web", "deploy/shop/web", "deployments/shop/web"]
+)
+def test_a_kind_may_stand_before_the_namespace_as_kubectl_writes_it(text: str) -> None:
+    ref = parse_endpoint(text)
+    assert (ref, str(ref), ref.full) == (
+        EndpointRef("shop", "web", "Deployment"),
+        "shop/web",
+        "Deployment/shop/web",
+    )
+    assert ref.file_name_of_kind == "shop.web@deployment"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +50,9 @@ def test_failsafe_ports_that_are_none_are_refused(options: tuple[str | None, str
         choice(None, None, None, options)
 
 
-@pytest.mark.parametrize("text", ["", "/web", "shop/", "a/b/c"])
+@pytest.mark.parametrize(
+    "text", ["", "/web", "shop/", "a/b/c", "/shop/web", "pod//web", "pod/shop/", "pod/shop/web/x"]
+)
 def test_an_endpoint_that_is_not_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         parse_endpoint(text)

@@ -10,6 +10,7 @@ from polc.compiler.source import Source
 from polc.pair.btf import line_table
 from polc.pair.inspection import inspect_object
 from polc.pair.layout import Config, Direction
+from polc.pair.naming import EndpointRef
 from polc.pair.object import PairError, PairFault, read_object, read_pair, require_endpoint
 
 POLICY = """\
@@ -63,7 +64,7 @@ def test_every_truncation_of_a_compiled_object_is_refused() -> None:
 
 def test_provenance_quotes_the_policy() -> None:
     pair = read_pair(*objects())
-    require_endpoint(pair, "shop/web-1")
+    require_endpoint(pair, EndpointRef("shop", "web-1"))
     lines = POLICY.splitlines()
     rules = pair.ingress.provenance.rules
     assert [(rule.what, rule.action, rule.line) for rule in rules[:2]] == [

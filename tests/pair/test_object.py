@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from polc.pair.elf import read_elf
 from polc.pair.layout import SECTION_NOTE, SECTION_PROVENANCE, SECTION_RODATA, SECTION_TABLES, Direction
+from polc.pair.naming import parse_ref
 from polc.pair.note import DIGEST_OFFSET, find_note
 from polc.pair.object import PairError, PairFault, read_object, read_pair, require_endpoint
 from polc.tests.pair.pairs import ADDRESSES, ENDPOINT, PLAIN, TABLES, pair_of, resealed, sealed
@@ -208,14 +209,14 @@ def test_a_pair_without_an_identity_is_refused() -> None:
 
 def test_a_pair_for_another_endpoint_is_refused_by_name() -> None:
     pair = pair_of()
-    require_endpoint(pair, ENDPOINT)
+    require_endpoint(pair, parse_ref(ENDPOINT))
     with pytest.raises(PairError, match="compiled for endpoint shop/web-1; shop/db-1 was named") as caught:
-        require_endpoint(pair, "shop/db-1")
+        require_endpoint(pair, parse_ref("shop/db-1"))
     assert caught.value.fault is PairFault.WRONG_ENDPOINT
     assert "--endpoint shop/db-1" in caught.value.hint
     mixed = read_pair(INGRESS, sealed(PLAIN, TABLES, "shop/web-2")[1], "i", "e")
     with pytest.raises(PairError, match="e was compiled for endpoint shop/web-2"):
-        require_endpoint(mixed, ENDPOINT)
+        require_endpoint(mixed, parse_ref(ENDPOINT))
     labels = read_pair(*sealed(PLAIN, TABLES, ""))
     with pytest.raises(PairError, match="compiled for labels, not for an endpoint"):
-        require_endpoint(labels, ENDPOINT)
+        require_endpoint(labels, parse_ref(ENDPOINT))
