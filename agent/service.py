@@ -65,10 +65,11 @@ def _run(settings: Settings, once: bool, dry: bool) -> AgentReport:
         loop = Loop(settings, rule, around, clock, random.random, once, dry)
         if settings.http and not once:
             pages = Pages(board, metrics.text, settings.ready is Ready.STRICT)
-            server = Server(Address.parse(settings.http), pages)
+            address = Address.parse(settings.http)
+            server = Server(address, pages)
             server.start()
             held.callback(server.close)
-            log.info("listening", address=str(Address.parse(settings.http)))
+            log.info("listening", address=str(Address(address.host, server.port)))
         watcher.start()
         held.callback(watcher.close)
         with _signals(mailbox):
