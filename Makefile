@@ -5,7 +5,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 STAMP := .venv/.polc-setup
 
-.PHONY: help setup demo test lint format types imports unit kernel golden golden-update docs-update bench fuzz mutants wheel clean
+.PHONY: help setup demo test tests lint format types imports unit kernel golden golden-update docs-update bench fuzz mutants mutated wheel clean
 
 help:  ## list every entry
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml .ci/setup
 demo: setup  ## client, node and workload in namespaces: a policy at work on real traffic (root for all of it)
 	@$(BIN)/polc demo
 
-test: setup lint types imports unit kernel  ## everything CI checks: lint, types, import rules, all tests
+test: setup lint types imports tests  ## everything CI checks: lint, types, import rules, all tests
 
 lint: setup  ## ruff: rules and formatting
 	@$(BIN)/ruff check .
@@ -35,11 +35,18 @@ types: setup  ## mypy, strict
 imports: setup  ## the arrows between the rooms
 	@$(BIN)/lint-imports --no-logo
 
-unit: setup  ## the tests that need no privilege, two at a time
-	@$(BIN)/pytest -q -n 2 --dist loadfile --durations=10 -m "not kernel"
+# Two workers; tests/conftest.py says who gets what. Commands that tests start need their bytecode: without it
+# each takes twice as long.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder --durations=15
 
-kernel: setup  ## the tests on the real kernel, one at a time (skipped, saying why, without root)
-	@$(BIN)/pytest -q --durations=10 -m kernel
+tests: setup  ## all tests (those on the kernel are skipped, saying why, without root)
+	@$(PYTEST)
+
+unit: setup  ## the tests that need no privilege
+	@$(PYTEST) -m "not kernel"
+
+kernel: setup  ## the tests on the real kernel
+	@$(PYTEST) -m kernel
 
 golden: setup  ## the golden cases: YAML in; IR, plan, diagnostics and hand-written verdicts out
 	@$(BIN)/pytest -q tests/golden
@@ -58,6 +65,11 @@ fuzz: setup  ## model = native (and = kernel as root) on fresh seeds for MINUTES
 
 mutants: setup  ## does a fault in resolve, passes, plan, code or flow table go unseen? some 10 minutes; writes the report
 	@$(BIN)/python -m polc.tests.mutants.run
+
+COUNT ?= 100000
+SEED ?= 1
+mutated: setup  ## COUNT=100000 spoilt files with SEED=1 and JOBS=1: `polc check` of each ends in findings, soon
+	@$(BIN)/python -m polc.tests.hostile.mutated_files --count $(COUNT) --seed $(SEED) --jobs $(JOBS)
 
 docs-update: setup  ## rewrite the outputs that README and docs show, and the JSON schemas; as root
 	@$(BIN)/pytest -q tests/docs tests/cli/test_schemas.py --golden-update

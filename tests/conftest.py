@@ -1,12 +1,20 @@
-"""What every test shares: the kernel tests' law (run as root, or say why not) and the golden switch."""
+"""What every test shares: the kernel tests' law (run as root, or say why not), who runs what when there are
+two workers, and the golden switch."""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
+
+_TESTS = Path(__file__).parent
+# Rooms whose kernel tests run programs by BPF_PROG_TEST_RUN and attach nothing: they disturb nobody.
+_RUN_ONLY = frozenset(
+    {"codegen", "differential", "golden", "judge", "judge_cli", "pair", "regressions", "scale"}
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,9 +27,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--golden-update", action="store_true", help="rewrite the recorded golden files")
 
 
-def pytest_configure() -> None:
-    """Lets Ctrl-C work in the commands that tests start: a shell that starts pytest in the background has it
-    ignored, and children inherit that."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the marker `long`; and lets Ctrl-C work in the commands that tests start: a shell that starts
+    pytest in the background has it ignored, and children inherit that."""
+    config.addinivalue_line("markers", "long: takes more than ten seconds; workers begin with it")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -36,7 +45,26 @@ def _skips_are_failures(config: pytest.Config) -> bool:
     return _privileged() and not config.getoption("--allow-kernel-skip")
 
 
+def _is_alone(item: pytest.Item) -> bool:
+    """Whether it attaches something or counts what the kernel holds: such tests run one after the other."""
+    kernel = item.get_closest_marker("kernel") is not None
+    return kernel and item.path.relative_to(_TESTS).parts[0] not in _RUN_ONLY
+
+
+def _share_out(items: list[pytest.Item]) -> None:
+    """For `--dist loadgroup --no-loadscope-reorder`: one worker has all that run alone; of the others a file
+    stays together, but for its long tests. The longest come first, so that no worker ends late."""
+    items.sort(key=lambda item: (not _is_alone(item), item.get_closest_marker("long") is None))
+    for item in items:
+        if _is_alone(item):
+            item.add_marker(pytest.mark.xdist_group("kernel"))
+        elif item.get_closest_marker("long") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(_TESTS).with_suffix(""))))
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _share_out(items)
     if _privileged() or _skips_are_failures(config):
         return
     reason = pytest.mark.skip(reason="needs root and a kernel with BPF")
