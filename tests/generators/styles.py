@@ -21,30 +21,41 @@ _SETS = frozenset({"nets", "notNets", "ports", "notPorts", "types", "expectedIPs
 _COMMENTS = ("# a comment", "#", "# kind: Pod", "# --- not a document", "# \"quoted: 'text'", "# ünïcode")
 
 
-class _Quoting(yaml.SafeDumper):
+class _Quoting(yaml.CSafeDumper):
     """Quotes every text; never writes anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (PyYAML's hook)
         return True
 
 
-class _Plain(yaml.SafeDumper):
+class _Plain(yaml.CSafeDumper):
     """Quotes only where YAML 1.1 would read something else; never writes anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (PyYAML's hook)
         return True
 
 
-class _Anchors(yaml.SafeDumper):
+class _Anchors(yaml.CSafeDumper):
     """Writes an anchor for what stands twice."""
 
 
-def _double_quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+class _Breaking(yaml.SafeDumper):
+    """Quotes every text. PyYAML's own writer breaks long ones by a backslash, libyaml's never does."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (PyYAML's hook)
+        return True
+
+
+_Dumper = yaml.SafeDumper | yaml.CSafeDumper
+
+
+def _double_quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     style = '"' if sum(text.encode()) % 2 else "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Quoting.add_representer(str, _double_quoted)
+_Breaking.add_representer(str, _double_quoted)
 
 
 def reorder(objects: Sequence[Object], seed: int) -> list[Object]:
@@ -71,7 +82,7 @@ def _shuffle(rng: Random, value: Any, key: str) -> Any:
 def reformat(text: str, seed: int) -> str:
     """Every document of `text` written again in a random style, with comments."""
     rng = Random(seed)
-    return document_text(rng, [one for one in yaml.safe_load_all(text) if one is not None])
+    return document_text(rng, [one for one in yaml.load_all(text, yaml.CSafeLoader) if one is not None])
 
 
 def document_text(rng: Random, objects: Sequence[Object]) -> str:
@@ -121,7 +132,8 @@ def _mixed(rng: Random, one: Object) -> str:
 
 def _folded(rng: Random, one: Object) -> str:
     """Flow style broken over many lines."""
-    return _dump(one, rng.choice([_Plain, _Quoting]), flow=True, width=rng.choice([20, 40]))
+    dumpers: list[type[_Dumper]] = [_Plain, _Quoting, _Breaking]
+    return _dump(one, rng.choice(dumpers), flow=True, width=rng.choice([20, 40]))
 
 
 def _anchored(_: Random, one: Object) -> str:
@@ -155,7 +167,7 @@ _STYLES: tuple[Callable[[Random, Object], str], ...] = (
 )
 
 
-def _dump(one: Object, dumper: type[yaml.SafeDumper], flow: bool | None = False, **how: Any) -> str:
+def _dump(one: Object, dumper: type[_Dumper], flow: bool | None = False, **how: Any) -> str:
     how.setdefault("width", 100_000)
     text: str = yaml.dump(
         one, Dumper=dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow, **how
