@@ -114,6 +114,7 @@ def _interfaces(interfaces: tuple[InterfaceHealth, ...]) -> Iterator[Metric]:
     bypass = family("polc_interface_bypass", "Foreign programs that may decide first and are not allowed to.")
     attempts = family("polc_interface_failed_attempts", "Failed attempts in a row.")
     flows = family("polc_interface_flow_entries", "Entries of the flow table, at the last count.")
+    live = family("polc_interface_flow_entries_live", "Of these, not timed out.")
     most = family("polc_interface_flow_entries_max", "What the flow table holds.")
     for one in interfaces:
         labels = one.interface, one.endpoint or ""
@@ -124,7 +125,8 @@ def _interfaces(interfaces: tuple[InterfaceHealth, ...]) -> Iterator[Metric]:
         generation.add_metric(labels, in_force.generation if in_force else 0)
         bypass.add_metric(labels, len(in_force.bypass) if in_force else 0)
         attempts.add_metric(labels, one.attempts)
-        if one.flows is not None and one.flows_max is not None:
-            flows.add_metric(labels, one.flows)
-            most.add_metric(labels, one.flows_max)
-    yield from (state, age, generation, bypass, attempts, flows, most)
+        if one.flows is not None:
+            flows.add_metric(labels, one.flows.entries)
+            live.add_metric(labels, one.flows.live)
+            most.add_metric(labels, one.flows.capacity)
+    yield from (state, age, generation, bypass, attempts, flows, live, most)

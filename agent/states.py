@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..runtime.flows import Fill
 from ..runtime.standing import State as Found
 from ..runtime.status import SHORT_IDENTITY, InterfaceStatus
 
@@ -78,8 +79,8 @@ class InterfaceHealth(_Shape):
 
     endpoint: "NAMESPACE/NAME" (a HostEndpoint: "NAME"); None = it carries a gate, and nothing wants it.
     seconds: since it is in this state. attempts: failed ones in a row. drift: by class, how often it was
-    found so since the agent started. tc_writes, swaps: done to it since then. flows: entries of its flow
-    table at the last count, None = not counted; flows_max: what the table holds.
+    found so since the agent started. tc_writes, swaps: done to it since then. flows: its flow table at the
+    last count, None = not counted.
     plan: what is to be done and was not, a line each: put off for now, or in a dry run.
     """
 
@@ -92,8 +93,7 @@ class InterfaceHealth(_Shape):
     tc_writes: int = 0
     swaps: int = 0
     drift: dict[str, int] = {}
-    flows: int | None = None
-    flows_max: int | None = None
+    flows: Fill | None = None
     plan: tuple[str, ...] = ()
 
     @property

@@ -38,6 +38,21 @@ class MapElement(Structure):
     _fields_ = (("map_fd", c_uint32), ("key", c_uint64), ("value", c_uint64), ("flags", c_uint64))
 
 
+class MapBatch(Structure):
+    """MAP_LOOKUP_BATCH."""
+
+    _fields_ = (
+        ("in_batch", c_uint64),
+        ("out_batch", c_uint64),
+        ("keys", c_uint64),
+        ("values", c_uint64),
+        ("count", c_uint32),
+        ("map_fd", c_uint32),
+        ("elem_flags", c_uint64),
+        ("flags", c_uint64),
+    )
+
+
 class ProgLoad(Structure):
     _fields_ = (
         ("prog_type", c_uint32),

@@ -27,6 +27,7 @@ class Command(IntEnum):
     BTF_GET_FD_BY_ID = 19
     MAP_FREEZE = 22
     BTF_GET_NEXT_ID = 23
+    MAP_LOOKUP_BATCH = 24
     LINK_CREATE = 28
     LINK_UPDATE = 29
     LINK_GET_FD_BY_ID = 30

@@ -81,6 +81,36 @@ class MapCalls(Syscall):
                 yield key, value
             key = self.map_next_key(map_, key, key_size)
 
+    def map_part(
+        self, map_: Fd, count: int, key_size: int, value_size: int
+    ) -> tuple[tuple[tuple[bytes, bytes], ...], int | None]:
+        """Up to `count` elements of a hash, whole buckets from the first on; and how many buckets that were,
+        None when they were all. One call: kernel/bpf/hashtab.c, __htab_map_lookup_and_delete_batch, whose
+        resume token is the number of the next bucket. BpfError(ENOSPC) when the first bucket holds more."""
+        keys = ctypes.create_string_buffer(key_size * count)
+        values = ctypes.create_string_buffer(value_size * count)
+        following = ctypes.create_string_buffer(4)
+        request = attr.MapBatch(
+            out_batch=address(following),
+            keys=address(keys),
+            values=address(values),
+            count=count,
+            map_fd=map_.number,
+        )
+        whole = False
+        try:
+            self.call(Command.MAP_LOOKUP_BATCH, request)
+        except BpfError as error:
+            if error.errno != errno.ENOENT:  # which says that the last bucket was among them
+                raise
+            whole = True
+        key, value = keys.raw, values.raw
+        found = tuple(
+            (key[at * key_size : (at + 1) * key_size], value[at * value_size : (at + 1) * value_size])
+            for at in range(request.count)
+        )
+        return found, None if whole else int.from_bytes(following.raw, "little")
+
     def map_freeze(self, map_: Fd) -> None:
         """No further write from user space, for as long as the map lives."""
         self.call(Command.MAP_FREEZE, attr.MapElement(map_fd=map_.number))
