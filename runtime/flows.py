@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict
 from ..pair.flow import TIMEOUTS, ProtocolClass, State, timeout_of
 from ..pair.layout import FLOW_ENTRY, FLOW_ENTRY_SIZE, FLOW_KEY, FLOW_KEY_SIZE, HZ_DEFAULT, MAP_FLOWS, Config
 from ..pair.packet import PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP
-from .bpf import Bpf, Fd, MapType, Object
+from .bpf import Bpf, Fd, Object
+from .policy import Policy, read_policy
 
 SAMPLE: Final = 1024
 _CLASSES: Final = {
@@ -39,24 +40,22 @@ class Fill(BaseModel):
     exact: bool
 
 
-def flow_fill(bpf: Bpf, program: int, config: Config, sample: int = SAMPLE) -> Fill | None:
-    """The flow table of a policy program by its id, with the config it was loaded with; None when it is gone.
+def flow_fill(bpf: Bpf, program: int, sample: int = SAMPLE) -> Fill | None:
+    """The flow table of a policy program, by the program's id; None when it is gone or keeps none.
 
-    Costs one call of some 0.5 ms besides opening program and map. BpfError when the kernel refuses.
+    Costs one call of some 0.5 ms besides reading the program. BpfError when the kernel refuses.
     """
     opened = bpf.fd_by_id(Object.PROG, program)
     if opened is None:
         return None
     with opened:
-        for number in bpf.prog_info(opened).map_ids:
-            map_ = bpf.fd_by_id(Object.MAP, number)
-            if map_ is None:
-                continue
-            with map_:
-                info = bpf.map_info(map_)
-                if info.name == MAP_FLOWS and info.type == MapType.LRU_HASH:
-                    return map_fill(bpf, map_, info.max_entries, config, sample)
-    return None
+        policy = read_policy(bpf, opened)
+        number = policy.maps.get(MAP_FLOWS) if isinstance(policy, Policy) else None
+        map_ = bpf.fd_by_id(Object.MAP, number) if number is not None else None
+    if map_ is None or not isinstance(policy, Policy):
+        return None
+    with map_:
+        return map_fill(bpf, map_, bpf.map_info(map_).max_entries, policy.config, sample)
 
 
 def map_fill(bpf: Bpf, map_: Fd, capacity: int, config: Config, sample: int = SAMPLE) -> Fill:

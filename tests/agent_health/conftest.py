@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from polc.tests.kernel.conftest import bpffs, namespace, veth
+from polc.tests.kernel.conftest import bpffs, door, namespace, tcx, veth
 
-__all__ = ["bpffs", "namespace", "veth"]
+__all__ = ["bpffs", "door", "namespace", "tcx", "veth"]

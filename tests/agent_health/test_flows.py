@@ -7,14 +7,25 @@ from collections.abc import Iterator
 
 import pytest
 from polc.pair.flow import State
-from polc.pair.layout import FLOW_ENTRY, FLOW_ENTRY_SIZE, FLOW_KEY, FLOW_KEY_SIZE, Config
+from polc.pair.layout import (
+    FLOW_CAPACITY,
+    FLOW_ENTRY,
+    FLOW_ENTRY_SIZE,
+    FLOW_KEY,
+    FLOW_KEY_SIZE,
+    Config,
+    Direction,
+)
 from polc.runtime.bpf import Bpf, Fd, MapShape, MapType
-from polc.runtime.flows import SAMPLE, Fill, map_fill
+from polc.runtime.flows import SAMPLE, Fill, flow_fill, map_fill
+from polc.tests.kernel.policies import BOTH, OPEN, compiled
+from polc.tests.kernel.scene import Scene
 
 pytestmark = pytest.mark.kernel
 HZ = 100
 NOW = 1 << 32
 TCP, UDP, SCTP = 6, 17, 132
+EMPTY = Fill(entries=0, live=0, capacity=FLOW_CAPACITY, exact=True)
 
 
 @pytest.fixture
@@ -76,3 +87,15 @@ def test_a_large_table_is_estimated_from_a_bounded_part(bpf: Bpf, table: Fd) -> 
     assert buckets is not None
     assert len(part) <= SAMPLE
     assert set(part) <= set(every)
+
+
+def test_the_table_is_found_by_a_program_in_force(tcx: Scene) -> None:
+    pair = compiled(BOTH)
+    programs = [one.program for one in tcx.attach(pair).status.policies]
+    assert [flow_fill(tcx.door, one) for one in programs] == [EMPTY, EMPTY]
+    assert tcx.passes(Direction.INGRESS, OPEN)
+    one_flow = EMPTY.model_copy(update={"entries": 1, "live": 1})
+    assert [flow_fill(tcx.door, one) for one in programs] == [one_flow, one_flow]
+    assert not tcx.attach(pair).changed
+    tcx.detach()
+    assert flow_fill(tcx.door, 0) is None
