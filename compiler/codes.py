@@ -35,6 +35,7 @@ UNKNOWN_WORD: Final = "POLC-E0208"
 OUT_OF_RANGE: Final = "POLC-E0209"
 DUPLICATE_ITEM: Final = "POLC-E0210"
 TOO_MANY: Final = "POLC-E0211"
+ENTERPRISE: Final = "POLC-E0212"
 
 # Metadata
 NAME: Final = "POLC-E0301"
@@ -77,6 +78,7 @@ EMPTY_RULES: Final = "POLC-W0001"
 IGNORED_RULES: Final = "POLC-W0002"
 ONE_FAMILY: Final = "POLC-W0003"
 REWRITTEN_ALL: Final = "POLC-W0004"
+ENTERPRISE_IGNORED: Final = "POLC-W0005"
 
 # Tiers, profiles, staged policies and policies for hosts
 BUILT_IN_TIER: Final = "POLC-E1001"

@@ -27,6 +27,7 @@ INTERFACE = re.compile(r"\*|[a-zA-Z0-9_.-]{1,15}")
 CONTAINER = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?")
 MAC = re.compile(r"[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}")
 
+ROUTED = "it says where packets are routed, not which pass"
 HOST = Shape.of("the spec of a HostEndpoint", "node interfaceName expectedIPs profiles ports")
 WORKLOAD = Shape.of(
     "the spec of a WorkloadEndpoint",
@@ -36,6 +37,11 @@ WORKLOAD = Shape.of(
         "ipNATs": Unsupported(is_empty),
         "allowSpoofedSourcePrefixes": Unsupported(is_empty),
         "qosControls": Unsupported(is_empty),
+        "applicationLayer": Unsupported(is_empty, enterprise="it asks for decisions about HTTP requests"),
+        **dict.fromkeys(
+            ("awsElasticIPs", "egressGateway", "externalNetworkNames"),
+            Unsupported(is_empty, enterprise=ROUTED, decides=False),
+        ),
     },
 )
 HOST_PORT = Shape.of("a port of a HostEndpoint", "name protocol port")

@@ -17,7 +17,18 @@ from ..resources import (
 )
 from .addresses import read_strict_net
 from .expressions import read_selector
-from .fields import Place, Shape, is_empty, missing, read_list, read_mapping, read_set, read_text, wrong_type
+from .fields import (
+    Place,
+    Shape,
+    Unsupported,
+    is_empty,
+    missing,
+    read_list,
+    read_mapping,
+    read_set,
+    read_text,
+    wrong_type,
+)
 from .metadata import LABEL_RULE, SUBDOMAIN_RULE, read_name
 from .ports import read_port
 
@@ -28,9 +39,11 @@ IN_ENTITY: Final = (
     "nets notNets ports notPorts selector notSelector namespaceSelector serviceAccounts services"
 )
 
+DOMAINS: Final = "it follows the answers of name servers, which polc does not see"
 ENTITY = Shape.of(
     "a rule's source or destination",
     IN_ENTITY,
+    {"domains": Unsupported(is_empty, enterprise=DOMAINS)},
     elsewhere={"protocol": "`protocol` belongs to the rule, beside `source` and `destination`"},
 )
 SERVICES = Shape.of("`services`", "name namespace")

@@ -98,9 +98,15 @@ def is_false(node: Node) -> bool:
 
 @dataclass(frozen=True)
 class Unsupported:
-    """A field of the language that is not supported yet. harmless: says when its value changes nothing."""
+    """A field that is not honoured. harmless: says when its value changes nothing.
+
+    enterprise: of a field that only Calico Enterprise has, why it is not honoured. decides: whether it has a
+    part in verdicts; one that has none is passed over with a warning.
+    """
 
     harmless: Callable[[Node], bool] = is_null
+    enterprise: str = ""
+    decides: bool = True
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,7 @@ def read_mapping(place: Place, node: Node, shape: Shape) -> dict[str, Node] | No
             continue
         elif name in shape.unsupported:
             if not shape.unsupported[name].harmless(value):
-                unsupported(place, key, f"`{name}` in {shape.what}")
+                _unhonoured(place, key, f"`{name}` in {shape.what}", shape.unsupported[name])
         else:
             meant = _unknown_key(place, key, shape)
             if meant in shape.fields and meant not in node.entries:
@@ -173,6 +179,17 @@ def _unknown_key(place: Place, key: Scalar, shape: Shape) -> str:
     message = f"{shape.what} has no field `{shorten(key.text)}`"
     place.error(codes.UNKNOWN_KEY, message, key, expected=expected, hint=hint)
     return meant
+
+
+def _unhonoured(place: Place, key: Scalar, what: str, field: Unsupported) -> None:
+    if not field.enterprise:
+        unsupported(place, key, what)
+    elif field.decides:
+        message = f"{what} is a field of Calico Enterprise: {field.enterprise}"
+        place.error(codes.ENTERPRISE, message, key, hint="take it out: it is never ignored")
+    else:
+        message = f"{what} is a field of Calico Enterprise and passed over: {field.enterprise}"
+        place.warning(codes.ENTERPRISE_IGNORED, message, key)
 
 
 def unsupported(place: Place, node: Node, what: str) -> None:

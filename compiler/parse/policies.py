@@ -68,6 +68,8 @@ def _kind(name: str, *, namespaced: bool, staged: bool = False) -> PolicyKind:
     fields = _COMMON if namespaced else f"{_COMMON} {' '.join(_GLOBAL_ONLY)}"
     if staged:
         fields += " stagedAction"
+    else:
+        elsewhere["stagedAction"] = f"`stagedAction` belongs to a Staged{name}; this kind is enforced"
     shape = Shape.of(f"the spec of a {name}", fields, elsewhere=elsewhere)
     return PolicyKind(name, shape, NETWORK_POLICY_RULE if namespaced else POLICY_RULE, namespaced, staged)
 

@@ -6,10 +6,15 @@ from ...grammar.nodes import Mapping
 from .. import codes
 from ..resources import NetworkSet
 from .addresses import read_lenient_net
-from .fields import Place, Shape, is_empty, read_mapping, read_set
+from .entities import DOMAINS
+from .fields import Place, Shape, Unsupported, is_empty, read_mapping, read_set
 from .metadata import NAMESPACE_LABEL, SUBDOMAIN_RULE, read_metadata
 
-SPEC = Shape.of("the spec of a network set", "nets")
+SPEC = Shape.of(
+    "the spec of a network set",
+    "nets",
+    {"allowedEgressDomains": Unsupported(is_empty, enterprise=DOMAINS)},
+)
 
 
 def read_network_set(place: Place, document: Mapping) -> NetworkSet | None:

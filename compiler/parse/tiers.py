@@ -8,8 +8,9 @@ from ...grammar.nodes import Mapping, Node
 from .. import codes
 from ..ir.nodes import Action
 from ..resources import Metadata, Profile, Tier
+from .endpoints import ROUTED
 from .entities import check_services
-from .fields import Place, Shape, is_empty, read_mapping, read_number, read_word
+from .fields import Place, Shape, Unsupported, is_empty, read_mapping, read_number, read_word
 from .metadata import LABEL_RULE, SUBDOMAIN_RULE, read_labels, read_metadata
 from .rules import ACTIONS, read_rules
 
@@ -25,7 +26,11 @@ BUILT_IN: Final = {
 }
 
 TIER = Shape.of("the spec of a Tier", "order defaultAction")
-PROFILE = Shape.of("the spec of a Profile", "ingress egress labelsToApply")
+PROFILE = Shape.of(
+    "the spec of a Profile",
+    "ingress egress labelsToApply",
+    {"egressGateway": Unsupported(is_empty, enterprise=ROUTED, decides=False)},
+)
 
 
 def read_tier(place: Place, document: Mapping) -> Tier | None:

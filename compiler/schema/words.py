@@ -50,8 +50,11 @@ def loose(fields: Mapping[str, Schema], required: str = "") -> Schema:
 
 
 def _unsupported(field: Unsupported) -> Schema:
+    if not field.decides:
+        return {"description": "Ignored, with a warning: of Calico Enterprise."}
     harmless = [value for value, node in _HARMLESS if field.harmless(node)]
-    return {"enum": harmless, "description": "Not supported: only a value that changes nothing is taken."}
+    whose = "Of Calico Enterprise" if field.enterprise else "Not supported"
+    return {"enum": harmless, "description": f"{whose}: only a value that changes nothing is taken."}
 
 
 def optional(schema: Schema) -> Schema:

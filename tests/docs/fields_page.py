@@ -12,6 +12,8 @@ from polc.tests.schema.spots import Spot, spots
 
 YES: Final = "yes"
 REFUSED: Final = "refused: POLC-E0205"
+ENTERPRISE: Final = "refused: POLC-E0212"
+WARNED: Final = "ignored: POLC-W0005"
 IGNORED: Final = "ignored"
 
 _INTRODUCTION: Final = """\
@@ -23,7 +25,8 @@ page from the tables that policies are read by. A field that is not here is an e
 endpoints), which are taken as they are but for the fields below.
 
 *yes*: it has the effect that Calico or Kubernetes gives it. *ignored*: any value, no effect. *refused*: an
-error, unless the value changes nothing ([POLC-E0205](errors.md)). What several fields mean together is in
+error, unless the value changes nothing ([POLC-E0205](errors.md), and POLC-E0212 for what Calico Enterprise
+alone has). What several fields mean together is in
 [errors.md](errors.md); `polc schema` prints the words, bounds and patterns of each.
 """
 
@@ -43,6 +46,10 @@ def _support(schema: dict[str, Any]) -> str:
     meaning = str(schema.get("description", ""))
     if meaning.startswith("Not supported"):
         return REFUSED
+    if meaning.startswith("Of Calico Enterprise"):
+        return ENTERPRISE
+    if meaning.startswith("Ignored, with a warning"):
+        return WARNED
     return IGNORED if meaning in ("Ignored.", "Taken as it is.") else YES
 
 
