@@ -1,7 +1,7 @@
 """The three engines behind one interface: a frame at a time in, its verdict and its flow's state out.
 
 Time is whole milliseconds since the start, and each engine gets it in the form that makes comparisons with
-time-outs (whole seconds) exact: model and native always, the kernel to a quarter of a second.
+time-outs (whole seconds) exact.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from enum import StrEnum
+from math import ceil
 from types import TracebackType
 from typing import Final, NamedTuple, Protocol, Self
 
@@ -27,7 +28,6 @@ from .outcome import FlowEntry, Run
 
 _WORKLOAD: Final = Config(generation=1)
 _HOST: Final = Config(generation=1, flags=ConfigFlag.HOST)
-_SLACK: Final = 0.25  # seconds; a busy machine may take that long between the two
 
 
 class EngineName(StrEnum):
@@ -118,8 +118,12 @@ class _Clock(NamedTuple):
 
 
 class _KernelEngine:
-    """Time passes for one flow at a time, when a packet is about to look at it; a little less of it than it
-    should, so that a silence of just a time-out's length is not over while the packet is on its way."""
+    """Time passes for one flow at a time, when a packet is about to look at it.
+
+    Time-outs are whole seconds and a flow outlives a silence of just its time-out, so that silences of more
+    than n and up to n + 1 seconds mean the same. The kernel is told the middle of them: its jiffies, and half
+    a second that the packet may take on a busy machine, change nothing.
+    """
 
     def __init__(self, pair: ObjectPair, config: Config) -> None:
         self._engine = KernelEngine(Bpf(), pair, config)
@@ -142,11 +146,11 @@ class _KernelEngine:
         return run
 
     def _age(self, key: bytes, now: int) -> FlowEntry | None:
-        """Makes the entry as old as the capture says, whatever time the replay itself took."""
+        """Makes the entry as old as the capture's silence means, whatever time the replay itself took."""
         last = self._seen.get(key)
         if last is None:
             return None
-        wanted = max(0.0, (now - last.capture) / 1000 - _SLACK)
+        wanted = max(0.0, ceil((now - last.capture) / 1000) - 0.5)
         missing = wanted - (time.monotonic() - last.machine)
         moved = self._engine.age_flow(key, missing)
         self._seen[key] = _Clock(last.capture, last.machine - moved)
