@@ -86,7 +86,24 @@ def read_inputs(folders: Sequence[str], limits: Limits | None = None) -> Inputs:
     return Inputs(texts, digest.hexdigest(), tuple(reading.problems))
 
 
-class _Unfit(Exception):
+def read_trusted(path: str, limit: int) -> bytes:
+    """One file outside of the folders, read with the same care. Raises OSError, and Unfit with the reason."""
+    *folders, name = Path(os.path.realpath(path, strict=True)).parts[1:]
+    with _walked("/", folders, ancestor=True) as folder:
+        _require_trust(folder, above=True)
+        _require_regular(os.stat(name, dir_fd=folder, follow_symlinks=False))
+        with _opened(name, _FILE, folder) as descriptor:
+            _require_regular(os.fstat(descriptor))
+            _require_trust(descriptor)
+            data = b""
+            while part := os.read(descriptor, _BLOCK):
+                data += part
+                if len(data) > limit:
+                    raise Unfit(f"has more than the {limit} bytes that are allowed")
+            return data
+
+
+class Unfit(Exception):
     """This file or folder cannot be used; the message says why."""
 
 
@@ -115,13 +132,13 @@ class _Reading:
             with _walked("/", Path(real).parts[1:], ancestor=True) as descriptor:
                 _require_trust(descriptor)
                 self._folder(descriptor, real, (), shown)
-        except (OSError, _Unfit) as error:
+        except (OSError, Unfit) as error:
             self._refuse(folder, error)
 
     def _folder(self, descriptor: int, root: str, below: tuple[str, ...], shown: str) -> None:
         """descriptor: of the folder. root: the real path of the one given; below: the way from there."""
         if len(below) > self._limits.depth:
-            raise _Unfit(f"lies deeper than {self._limits.depth} folders")
+            raise Unfit(f"lies deeper than {self._limits.depth} folders")
         with os.scandir(descriptor) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
         for entry in found:
@@ -135,14 +152,14 @@ class _Reading:
                         self._folder(inner, root, (*below, entry.name), path)
                 elif entry.name.endswith(SUFFIXES):
                     self._entry(entry, descriptor, root, below, path)
-            except (OSError, _Unfit) as error:
+            except (OSError, Unfit) as error:
                 self._refuse(path, error)
 
     def _entry(
         self, entry: os.DirEntry[str], descriptor: int, root: str, below: tuple[str, ...], path: str
     ) -> None:
         if not entry.name.isprintable():
-            raise _Unfit("its name has characters that cannot be shown")
+            raise Unfit("its name has characters that cannot be shown")
         if not entry.is_symlink():
             self._file(descriptor, entry.name, path)
             return
@@ -150,7 +167,7 @@ class _Reading:
         target = os.path.realpath(link, strict=True)
         self._links.append((link, target))
         if os.path.commonpath((root, target)) != root or target == root:
-            raise _Unfit("is a link that leads out of the folder")
+            raise Unfit("is a link that leads out of the folder")
         *folders, name = Path(target).relative_to(root).parts
         with _walked(root, folders) as inner:
             if not stat.S_ISDIR(os.stat(name, dir_fd=inner, follow_symlinks=False).st_mode):
@@ -158,7 +175,7 @@ class _Reading:
 
     def _file(self, folder: int, name: str, path: str) -> None:
         if len(self._taken) >= self._limits.files:
-            raise _Unfit(f"is one file too many: {self._limits.files} are read at most")
+            raise Unfit(f"is one file too many: {self._limits.files} are read at most")
         # Looked at before it is opened: opening a device may do something.
         _require_regular(os.stat(name, dir_fd=folder, follow_symlinks=False))
         with _opened(name, _FILE, folder) as descriptor:
@@ -184,12 +201,12 @@ class _Reading:
             size += len(part)
             if size > limit:
                 which = "it alone" if limit == self._limits.file else "together with the others"
-                raise _Unfit(f"has more than the {limit} bytes that are allowed {which}: split or remove")
+                raise Unfit(f"has more than the {limit} bytes that are allowed {which}: split or remove")
             parts.append(part)
         self._left -= size
         return b"".join(parts)
 
-    def _refuse(self, path: str, error: OSError | _Unfit) -> None:
+    def _refuse(self, path: str, error: OSError | Unfit) -> None:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
         shown = path if path.isprintable() else ascii(path)
         self.problems.append(
@@ -222,7 +239,7 @@ def _walked(start: str, names: Sequence[str], *, ancestor: bool = False) -> Iter
 
 def _require_regular(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise _Unfit(f"is {_kind(status.st_mode)}, not a regular file")
+        raise Unfit(f"is {_kind(status.st_mode)}, not a regular file")
 
 
 def _kind(mode: int) -> str:
@@ -250,7 +267,7 @@ def _require_trust(descriptor: int, *, above: bool = False) -> None:
         return
     what = "a folder above it" if above else "it"
     if status.st_uid not in own:
-        raise _Unfit(f"user {status.st_uid} owns {what}, and could change it: give it to root")
-    raise _Unfit(
+        raise Unfit(f"user {status.st_uid} owns {what}, and could change it: give it to root")
+    raise Unfit(
         f"others than its owner may write {what} (mode {stat.S_IMODE(status.st_mode):04o}): chmod go-w"
     )

@@ -68,6 +68,7 @@ class Loop:
         self._settings, self._rule, self._around = settings, rule, around
         self._clock, self._chance = clock, chance
         self._once, self._dry = once or dry, dry
+        self._last: Loaded | None = None
         self._endpoints: dict[str, Endpoint] = {}  # wanted on this node, by title
         self._asked: set[Endpoint] = set()  # the compiler was asked for, in the revision in use
         self._open: set[Endpoint] = set()  # of these, those not answered for
@@ -139,11 +140,17 @@ class Loop:
             self._answered(answer)
         if post.reading is not None:
             self._read(post.reading)
+        if post.rule is not None:
+            self._rule = post.rule
+            if self._last is not None:
+                self._loaded(self._last)
         if isinstance(post.revision, Loaded):
             self._loaded(post.revision)
         elif post.revision is not None and post.revision.revision == self._books.inputs.revision:
             self._books.inputs.refused = _said(post.revision.findings)
             self._refuse(self._books.inputs.refused)
+        if post.reviewed is not None:
+            self._warn("inventory", post.reviewed.warnings)
         worker = self._books.worker
         if post.died is not None:
             self._deaths += post.deaths
@@ -174,6 +181,8 @@ class Loop:
             if not self._settings.node or one.node in ("", self._settings.node)
         ]
         placed = place(here, self._rule)
+        self._last = loaded
+        self._warn("files", loaded.warnings)
         inputs = self._books.inputs
         if loaded.revision >= inputs.revision:
             inputs.refused = ()
@@ -205,6 +214,17 @@ class Loop:
             self._node.same(title)
         else:  # a pair of an older revision came in between
             self._asked.discard(answer.endpoint)
+
+    def _warn(self, about: str, warnings: Findings) -> None:
+        """Of warnings the log has the first and how many there are: `polc check` shows them all."""
+        first = str(warnings[0]) if warnings else ""
+        kind = f"{len(warnings)} {first}"
+        if warnings:
+            self._around.changes.state(
+                about, kind, f"warnings about the {about}", count=len(warnings), first=first
+            )
+        else:
+            self._around.changes.forget(about)
 
     # --- what is asked ------------------------------------------------------------------------------
 

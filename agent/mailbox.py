@@ -10,7 +10,8 @@ import os
 import threading
 from dataclasses import dataclass, field
 
-from .compiling import Answer, Failed, Finished, Loaded, Made, Refused, Same, WorkerDied
+from .compiling import Answer, Failed, Finished, Loaded, Made, Refused, Reviewed, Same, WorkerDied
+from .mapping import Rule
 from .protocol import Endpoint
 
 
@@ -31,9 +32,11 @@ class Post:
     deaths: of the compiler's process, and the last of them.
     """
 
+    rule: Rule | None = None
     reading: Reading | None = None
     revision: Loaded | Refused | None = None
     by_endpoint: dict[Endpoint, Made | Same | Failed] = field(default_factory=dict)
+    reviewed: Reviewed | None = None
     finished: Finished | None = None
     deaths: int = 0
     died: WorkerDied | None = None
@@ -62,6 +65,8 @@ class Mailbox:
                 self._post.revision = answer
             elif isinstance(answer, Finished):
                 self._post.finished = answer
+            elif isinstance(answer, Reviewed):
+                self._post.reviewed = answer
             elif isinstance(answer, WorkerDied):
                 self._post.died = answer
                 self._post.deaths += 1
@@ -73,6 +78,12 @@ class Mailbox:
         """The folders changed, or were read for the first time."""
         with self._lock:
             self._post.reading = reading
+            os.eventfd_write(self._bell, 1)
+
+    def rule(self, rule: Rule) -> None:
+        """Endpoints are on other interfaces than before."""
+        with self._lock:
+            self._post.rule = rule
             os.eventfd_write(self._bell, 1)
 
     def look(self) -> None:

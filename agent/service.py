@@ -11,23 +11,20 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Final
 
 from ..runtime import netns
 from .board import Board
 from .books import Books
 from .compiling import Compiler
 from .http import Address, Pages, Server
+from .listing import Listing, rule_of
 from .logs import Changes, logger
 from .loop import Around, Loop
 from .mailbox import Mailbox
-from .mapping import Calico, Listed, Pattern, Rule
 from .metrics import Metrics
 from .settings import LogFormat, Ready, Settings
 from .states import AgentReport
 from .watching import Watcher
-
-LIST_BYTES: Final = 16 << 20
 
 
 def serve(settings: Settings) -> AgentReport:
@@ -40,19 +37,12 @@ def one_pass(settings: Settings, dry: bool) -> AgentReport:
     return _run(settings, once=True, dry=dry)
 
 
-def rule_of(settings: Settings) -> Rule:
-    """How an endpoint's interface is found. Raises MappingError, and OSError for the list."""
-    if settings.interface_list is not None:
-        with settings.interface_list.open("rb") as stream:
-            return Listed.read(stream.read(LIST_BYTES), str(settings.interface_list))
-    if settings.interface_pattern is not None:
-        return Pattern(settings.interface_pattern)
-    return Calico(settings.interface_prefix)
-
-
 def _run(settings: Settings, once: bool, dry: bool) -> AgentReport:
     clock = time.monotonic
-    rule, mailbox = rule_of(settings), Mailbox()
+    found = rule_of(settings)
+    listing = found if isinstance(found, Listing) else None
+    rule = found.read() if isinstance(found, Listing) else found
+    mailbox = Mailbox()
     log = logger(as_json=settings.log_format is LogFormat.JSON)
     board = Board(clock, Books(settings.node, 0, clock()).report(None, clock()))
     metrics = Metrics(board)
@@ -60,7 +50,14 @@ def _run(settings: Settings, once: bool, dry: bool) -> AgentReport:
         held.callback(mailbox.close)
         compiler = Compiler(mailbox.answer, limit=settings.compile_timeout)
         held.callback(compiler.close)
-        watcher = Watcher(settings.folders, compiler.submit, mailbox.reading, settings.reread)
+        watcher = Watcher(
+            settings.folders,
+            compiler.submit,
+            mailbox.reading,
+            settings.reread,
+            listing=listing,
+            relist=mailbox.rule,
+        )
         around = Around(mailbox, compiler, board, metrics, Changes(log, clock))
         loop = Loop(settings, rule, around, clock, random.random, once, dry)
         if settings.http and not once:

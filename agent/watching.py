@@ -19,7 +19,9 @@ from watchdog.observers.api import BaseObserver, ObservedWatch
 from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
 
 from .inputs import Inputs, Limits, Text, read_inputs
+from .listing import Listing
 from .mailbox import Reading
+from .mapping import MappingError, Rule
 
 QUIET: Final = 0.02  # seconds without an event that end a burst
 LONGEST: Final = 0.2  # seconds after which a burst that does not end is read all the same
@@ -32,7 +34,8 @@ _Mark = tuple[int, int] | None  # device and inode of a folder
 class Watcher:
     """submit: gives texts to the compiler under a revision number. report: is told of each new reading.
 
-    reread: seconds after which the folders are read without any event.
+    reread: seconds after which the folders are read without any event. listing: which is read again when it
+    changed, and then told to `relist`; a list that cannot be used is a problem like one of the folders.
     """
 
     def __init__(
@@ -42,10 +45,14 @@ class Watcher:
         report: Callable[[Reading], None],
         reread: float,
         limits: Limits | None = None,
+        listing: Listing | None = None,
+        relist: Callable[[Rule], None] | None = None,
     ) -> None:
         self._folders = [str(folder) for folder in folders]
         self._submit, self._report = submit, report
         self._reread, self._limits = reread, limits
+        self._listing, self._relist = listing, relist
+        self._list_problem: tuple[str, ...] = ()
         self._event, self._closing = threading.Event(), threading.Event()
         self._revision = 0
         self._last: tuple[str, tuple[str, ...]] | None = None
@@ -82,7 +89,8 @@ class Watcher:
 
     def _read(self) -> None:
         found: Inputs = read_inputs(self._folders, self._limits)
-        problems = tuple(map(str, found.problems))
+        self._read_list()
+        problems = (*map(str, found.problems), *self._list_problem)
         if (found.digest, problems) == self._last or self._closing.is_set():
             return
         self._last = found.digest, problems
@@ -93,9 +101,19 @@ class Watcher:
         self._report(Reading(self._revision, found.digest))
         self._submit(self._revision, found.texts)
 
+    def _read_list(self) -> None:
+        if self._listing is None or self._relist is None or not self._listing.changed:
+            return
+        try:
+            self._relist(self._listing.read())
+            self._list_problem = ()
+        except MappingError as error:
+            self._list_problem = (str(error),)
+
     def _watch(self) -> None:
         """Watches each folder that is there, and again when another one stands in its place."""
-        for folder in self._folders:
+        beside = [str(self._listing.path.parent)] if self._listing is not None else []
+        for folder in (*self._folders, *beside):
             mark = _mark(folder)
             before = self._watches.get(folder)
             if before is not None and before[0] == mark:
@@ -105,7 +123,8 @@ class Watcher:
                 del self._watches[folder]
             if mark is not None:
                 try:
-                    watch = self._observer.schedule(_Bell(self._event), folder, recursive=True)
+                    deep = folder not in beside
+                    watch = self._observer.schedule(_Bell(self._event), folder, recursive=deep)
                 except OSError:  # gone again, or too many watches: the slow reading goes on
                     continue
                 self._watches[folder] = mark, watch

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -18,6 +19,10 @@ from ..doors import bpffs_root
 from ..options import AllowBefore, BpffsRoot, Format, Hook, Netns, NoHostAccess, OutputFormat
 from ..outcome import Code, fail, say
 from ..table import columns, counted
+
+# What the extra `agent` brings; the last three work in its compiler's process only.
+NEEDS: Final = ("watchdog", "structlog", "prometheus_client", "lark", "yaml", "llvmlite")
+MEND: Final = "pip install 'polc[agent]'; attaching finished pairs works without it"
 
 
 def run(
@@ -111,6 +116,9 @@ def run(
 
 
 def _work(told: Settings, once: bool, dry: bool, format: Format) -> None:
+    absent = [name for name in NEEDS if find_spec(name) is None]
+    if absent:
+        fail(Code.CANNOT, f"this installation has no agent ({', '.join(absent)} missing)", MEND)
     from ...agent.service import one_pass, serve
 
     keep_only(NEEDED)

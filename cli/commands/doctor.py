@@ -17,6 +17,7 @@ from ...runtime.probe import Features, features
 from ..options import BpffsRoot, Format, OutputFormat
 from ..outcome import Code
 from ..table import columns
+from .agent import MEND, NEEDS
 
 _COMPILER = ("lark", "yaml", "llvmlite")
 
@@ -64,7 +65,7 @@ def examine(machine: Features, bpffs_option: str | None) -> Doctor:
     """Turns what the kernel answered into checks."""
     compiler = _compiler()
     attaching = (_privilege(machine), _programs(machine), _btf(machine), _bpffs(bpffs_option))
-    others = (_hooks(machine), _jit(machine), _tick(machine))
+    others = (_hooks(machine), _jit(machine), _tick(machine), _agent())
     return Doctor(
         can_compile=compiler.health is not Health.MISSING,
         can_attach=all(check.health is not Health.MISSING for check in attaching),
@@ -89,6 +90,13 @@ def _compiler() -> Check:
         hint = "pip install 'polc[compile]'; attaching finished pairs works without it"
         return Check(name="compiler", health=Health.MISSING, fact=f"without {', '.join(absent)}", hint=hint)
     return Check(name="compiler", health=Health.GOOD, fact="Lark, PyYAML and LLVM are installed")
+
+
+def _agent() -> Check:
+    absent = [name for name in NEEDS if find_spec(name) is None]
+    if absent:
+        return Check(name="agent", health=Health.POOR, fact=f"without {', '.join(absent)}", hint=MEND)
+    return Check(name="agent", health=Health.GOOD, fact="what `polc agent` needs is installed")
 
 
 def _privilege(machine: Features) -> Check:
