@@ -2,6 +2,9 @@
 
 A packet of another link type gets an Ethernet header that says the same, so that every engine can judge it.
 Link types: https://www.tcpdump.org/linktypes.html.
+
+The outer VLAN tag is taken off, as the kernel does before any program at tc sees the packet (net/core/dev.c,
+skb_vlan_untag; tests/kernel/test_vlan.py); a second one stays, and what is behind it is no IP packet to it.
 """
 
 from __future__ import annotations
@@ -19,19 +22,23 @@ ETHERNET: Final = 1
 _RAW: Final = frozenset({12, 14, 101, 228, 229})  # the IP packet alone
 _COOKED: Final = {113: (14, 16), 276: (0, 20)}  # where the ethertype is, and how long the header
 _ETHER: Final = bytes(12)
+_TAGS: Final = (b"\x81\x00", b"\x88\xa8")  # 802.1Q and 802.1ad
+_TAG_END: Final = 18  # of a tag behind the two addresses, its inner ethertype included
 
 
 @dataclass(frozen=True, slots=True)
 class Captured:
     """One packet. number: from 0. time: nanoseconds since 1970, of the previous packet when it has none.
 
-    frame: from an Ethernet header on. missing: bytes of the packet that were not captured.
+    frame: from an Ethernet header on, without its outer VLAN tag. missing: bytes of the packet that were not
+    captured. vlans: the numbers of the VLANs it is tagged for, the outer first.
     """
 
     number: int
     time: int
     frame: bytes
     missing: int
+    vlans: tuple[int, ...] = ()
 
 
 def read_capture(stream: BinaryIO) -> Iterator[Captured]:
@@ -51,7 +58,17 @@ def read_capture(stream: BinaryIO) -> Iterator[Captured]:
     else:
         raise CaptureError(f"it starts with {magic.hex()}, which is neither pcap nor pcapng")
     for number, record in enumerate(records):
-        yield Captured(number, record.time, _frame(record, number), record.missing)
+        frame = _frame(record, number)
+        vlans = tuple(_vlans(frame))
+        untagged = frame[:12] + frame[16:] if vlans else frame
+        yield Captured(number, record.time, untagged, record.missing, vlans)
+
+
+def _vlans(frame: bytes) -> Iterator[int]:
+    """The numbers in the tags behind the addresses (IEEE 802.1Q, 9.6), whole ones only."""
+    while len(frame) >= _TAG_END and frame[12:14] in _TAGS:
+        yield int.from_bytes(frame[14:16], "big") & 0xFFF
+        frame = frame[:12] + frame[16:]
 
 
 def _frame(record: Record, number: int) -> bytes:

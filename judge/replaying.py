@@ -37,13 +37,15 @@ class ReplayLine(Shape):
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """One packet's fate. time: seconds since the first packet. direction: None for a skipped packet whose
-    direction is unknown. difference: what the engines disagree about, `` when they agree."""
+    direction is unknown. difference: what the engines disagree about, `` when they agree. vlans: as captured;
+    the outer tag is not seen by the policy, behind a second one there is no IP packet for it."""
 
     line: ReplayLine
     time: float
     direction: Direction | None
     packet: Packet
     difference: str = ""
+    vlans: tuple[int, ...] = ()
 
 
 class Directions:
@@ -80,12 +82,13 @@ def replay(
         direction = directions.of(packet)
         if direction is None:
             line = ReplayLine(n=item.number, verdict="skip", rule="", at="")
-            yield Replayed(line, now / 1000, None, packet)
+            yield Replayed(line, now / 1000, None, packet, vlans=item.vlans)
             continue
         answers = panel.step(direction, item.frame, packet, now)
         first = next(iter(answers.values()))
         difference = panel.difference(direction, packet, answers)
-        yield Replayed(_line(item.number, first, deciders), now / 1000, direction, packet, difference)
+        line = _line(item.number, first, deciders)
+        yield Replayed(line, now / 1000, direction, packet, difference, item.vlans)
 
 
 def _line(number: int, run: Run | None, deciders: Deciders) -> ReplayLine:

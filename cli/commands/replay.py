@@ -106,6 +106,7 @@ def text(item: Replayed) -> str:
     line = item.line
     way = item.direction.word if item.direction is not None else "-"
     decided = " ".join(part for part in (line.rule, line.at) if part)
+    tags = "".join(f" vlan {number}" for number in item.vlans)
     return columns(
         [
             (
@@ -113,7 +114,7 @@ def text(item: Replayed) -> str:
                 f"{item.time:>9.3f}",
                 f"{way:<7}",
                 f"{line.verdict:<5}",
-                f"{clean(packet_text(item.packet)):<52}",
+                f"{clean(packet_text(item.packet)) + tags:<52}",
                 clean(decided),
             )
         ]

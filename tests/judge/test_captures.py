@@ -85,6 +85,31 @@ def test_linux_cooked_captures_keep_their_ethertype() -> None:
     assert captured(pcap([(0, second)], link=276))[0].frame == bytes(12) + b"\x86\xdd" + IPV6
 
 
+@pytest.mark.parametrize("tag", [b"\x81\x00", b"\x88\xa8"])
+def test_the_outer_vlan_tag_is_taken_off_and_told(tag: bytes) -> None:
+    frame = ETHER[:12] + tag + b"\xe0\x05" + ETHER[12:]
+    assert [(item.frame, item.vlans) for item in captured(pcap([(0, frame), (0, ETHER)]))] == [
+        (ETHER, (5,)),
+        (ETHER, ()),
+    ]
+
+
+def test_a_second_vlan_tag_stays() -> None:
+    inner = ETHER[:12] + b"\x81\x00\x00\x07" + ETHER[12:]
+    (found,) = captured(pcap([(0, inner[:12] + b"\x88\xa8\x0f\xff" + inner[12:])]))
+    assert (found.frame, found.vlans) == (inner, (4095, 7))
+
+
+def test_a_tag_that_is_cut_off_stays() -> None:
+    frame = ETHER[:12] + b"\x81\x00\x00\x05\x08"
+    assert [(item.frame, item.vlans) for item in captured(pcap([(0, frame)]))] == [(frame, ())]
+
+
+def test_a_cooked_capture_has_tags_too() -> None:
+    cooked = bytes(14) + b"\x81\x00" + b"\x00\x05\x08\x00" + IPV4
+    assert [(item.frame, item.vlans) for item in captured(pcap([(0, cooked)], link=113))] == [(ETHER, (5,))]
+
+
 def test_a_packet_that_was_captured_in_part_says_how_much_is_missing() -> None:
     assert captured(pcap(PACKETS, snap=20))[1].missing == len(ETHER) + 4 - 20
     assert captured(section() + interface() + enhanced(0, ETHER, missing=9))[0].missing == 9

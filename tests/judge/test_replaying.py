@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from io import BytesIO
 from ipaddress import ip_address
 
 import pytest
 from polc.compiler.model import Packet, parse_packet
-from polc.judge.capture import Captured
+from polc.judge.capture import Captured, read_capture
 from polc.judge.deciders import resolved_deciders
 from polc.judge.engines import EngineName, Panel
 from polc.judge.packets import Address, Wanted
 from polc.judge.replaying import Directions, Replayed, replay
 from polc.pair.layout import Direction
 from polc.pair.packet import TCP_ACK, PacketClass
+from polc.tests.judge.captures import pcap
 from polc.tests.judge.worlds import WEB, WEB_ADDRESS, shop, to_web
 
 MILLISECOND = 1_000_000
@@ -54,6 +56,21 @@ def test_a_packet_of_others_is_skipped_when_the_direction_is_told_by_addresses()
     other = Wanted(6, ip_address("10.9.9.9"), ip_address("10.9.9.8"), 1, 80).frame()
     assert [item.line.verdict for item in replayed([(0, other)])] == ["skip"]
     assert [item.line.verdict for item in replayed([(0, other)], Direction.INGRESS)] == ["allow"]
+
+
+def test_a_tagged_packet_is_judged_as_the_kernel_shows_it_to_a_program() -> None:
+    frame = to_web().frame()
+    tagged, twice = (frame[:12] + b"\x81\x00\x00\x05" * tags + frame[12:] for tags in (1, 2))
+    captured = read_capture(BytesIO(pcap([(0, frame), (0, tagged), (0, twice)])))
+    judged = shop(RULES).judged(WEB)
+    with Panel.of(judged, (EngineName.MODEL,)) as panel:
+        directions = Directions(Direction.INGRESS, ())
+        found = list(replay(captured, panel, resolved_deciders(judged.resolved), directions))
+    assert [(item.line.verdict, item.line.rule, item.vlans) for item in found] == [
+        ("allow", "NetworkPolicy/shop/p/ingress/0", ()),
+        ("allow", "NetworkPolicy/shop/p/ingress/0", (5,)),
+        ("deny", "not-ip", (5, 5)),
+    ]
 
 
 def test_the_clock_starts_with_the_capture_and_never_runs_backwards() -> None:
