@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final
 
 from ..pair import layout
-from ..pair.layout import Config, Direction, Event, EventKind, bank_of, slot
+from ..pair.layout import Config, Direction, Event, EventKind, Hit, bank_of, slot
 from ..pair.object import ObjectPair
 from ..pair.packet import ETH_IPV4, ETH_IPV6, Reason
 from ..pair.provenance import ProvenanceTable
@@ -22,6 +22,7 @@ from ..runtime.bpf import Bpf, BpfError, UpdateFlag
 from ..runtime.bpf.programs import TestRunner
 from ..runtime.errors import ObjectFault, cannot
 from ..runtime.gate import Gates
+from ..runtime.hits import live_hits
 from ..runtime.loader import LoadedPair, create_maps, load_pair
 from ..runtime.probe import jiffies_hz
 from ..runtime.ring import Ring
@@ -58,7 +59,7 @@ class KernelEngine:
         self._alone = alone
         with ExitStack() as stack:
             try:
-                self._maps = create_maps(bpf, pair)
+                self._maps = create_maps(bpf, pair, {layout.hits_map(direction) for direction in Direction})
                 for map_ in self._maps.values():
                     stack.enter_context(map_)
                 word = stack.enter_context(create_word(bpf))
@@ -111,6 +112,11 @@ class KernelEngine:
     def run_all(self, frames: Iterable[tuple[Direction, bytes]]) -> Iterator[Run]:
         """In order, state kept between them."""
         return (self.run(direction, frame) for direction, frame in frames)
+
+    def hits(self, direction: Direction) -> tuple[Hit, ...]:
+        """The counters of the direction's program in force, since it was put there."""
+        assert self._loaded is not None
+        return live_hits(self._bpf, self._loaded.maps[layout.hits_map(direction)])
 
     def flow(self, key: bytes) -> FlowEntry | None:
         """The entry of a `layout.FLOW_KEY`, idle or not; a look does not count as a use for the LRU."""

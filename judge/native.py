@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Final, Protocol
 
 from ..pair import layout
-from ..pair.layout import Config, Direction, Event, EventKind
+from ..pair.layout import Config, Direction, Event, EventKind, Hit
 from ..pair.packet import ETH_IPV4, ETH_IPV6, Reason
 from ..pair.provenance import ProvenanceTable
 from .outcome import FlowEntry, Run, logged, staged_rule
@@ -52,6 +52,10 @@ class Code(Protocol):
     def table_at(self) -> Mapping[Direction, int]: ...
     @property
     def tables(self) -> Mapping[Direction, bytes]: ...
+    @property
+    def hits_at(self) -> Mapping[Direction, int]: ...
+    @property
+    def hits_size(self) -> Mapping[Direction, int]: ...
     @property
     def packet(self) -> struct.Struct: ...
     @property
@@ -108,6 +112,12 @@ class NativeEngine:
     def prepare(self, frames: Sequence[tuple[Direction, bytes, float]]) -> Batch:
         return Batch(frames, self._code, self._aged, self._config.l2_header)
 
+    def hits(self, direction: Direction) -> tuple[Hit, ...]:
+        """The counters of a direction of the pair in force, since it was put there."""
+        size = self._code.hits_size[direction] * layout.HIT.size
+        raw = ctypes.string_at(self._code.hits_at[direction], size)
+        return tuple(Hit(*one) for one in layout.HIT.iter_unpack(raw))
+
     def flow(self, key: bytes) -> FlowEntry | None:
         """The entry of a `layout.FLOW_KEY`, idle or not."""
         buffer = ctypes.create_string_buffer(key, layout.FLOW_KEY_SIZE)
@@ -137,6 +147,8 @@ class NativeEngine:
         image = self._config.pack()
         ctypes.memmove(code.config, image, len(image))
         ctypes.memset(code.flows, 0, code.flows_size)
+        for direction, at in code.hits_at.items():
+            ctypes.memset(at, 0, code.hits_size[direction] * layout.HIT.size)
 
     def _judge(self, chunk: Sequence[tuple[Direction, bytes, float]]) -> Iterator[Run]:
         written = 0

@@ -83,6 +83,13 @@ MAP_FLOWS: Final = "polc_flows"  # LRU_HASH, FlowKey → FlowEntry
 MAP_EVENTS: Final = "polc_events"  # RINGBUF of Event
 MAP_WORD: Final = "polc_word"  # ARRAY[1] of u64, mmapable: the commit word; only gates refer to it
 
+# PERCPU_ARRAY of Hit, one a direction: index = packet.Reason or hit_of_rule
+MAP_HITS_INGRESS: Final = "polc_hits_in"
+MAP_HITS_EGRESS: Final = "polc_hits_out"
+# Frozen ARRAY[1] of as many Hits: what the programs before this one had counted for the same rules. The
+# runtime makes it at a swap and binds it to the program, whose code does not know it.
+MAP_HITS_BEFORE: Final = "polc_hits_past"
+
 SLOT_COUNT: Final = 4
 FLOW_CAPACITY: Final = 65536
 EVENT_BYTES: Final = 1 << 18
@@ -161,6 +168,45 @@ ENTRY_GENERATION: Final = 8
 ENTRY_RULE: Final = 12
 ENTRY_OWNER: Final = 16
 ENTRY_STATE: Final = 17
+
+# --- the hit counters ---------------------------------------------------------------------------------
+
+
+class Hit(NamedTuple):
+    """One counter. bytes: skb->len of those packets, link-layer header included."""
+
+    packets: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: object) -> Hit:
+        """Both together (not, as of other tuples, one behind the other)."""
+        if not isinstance(other, Hit):
+            return NotImplemented
+        return Hit(self.packets + other.packets, self.bytes + other.bytes)
+
+    def pack(self) -> bytes:
+        return HIT.pack(*self)
+
+
+HIT: Final = struct.Struct("<QQ")
+HIT_REASONS: Final = 16  # before the rules' counters stand those of packet.Reason, for drops without a rule
+
+
+def hits_map(direction: Direction) -> str:
+    """The name of one direction's counters."""
+    return MAP_HITS_INGRESS if direction is Direction.INGRESS else MAP_HITS_EGRESS
+
+
+def hits_size(rules: int) -> int:
+    """How many counters a direction with so many rule indices has."""
+    return HIT_REASONS + rules
+
+
+def hit_of_rule(index: int) -> int:
+    """The counter of a rule index, staged ones included (those count the packets they would decide
+    otherwise)."""
+    return HIT_REASONS + index
+
 
 # --- events -----------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ from .bpf import Bpf, Fd, MapFlag, MapShape, MapType
 KEY: Final = bytes(4)
 
 
-def section_map(bpf: Bpf, name: str, data: bytes, btf: Fd, value_type: int) -> Fd:
-    """A frozen map that holds `data`; value_type: the DATASEC's id in `btf`. Raises BpfError."""
+def section_map(bpf: Bpf, name: str, data: bytes, btf: Fd | None = None, value_type: int = 0) -> Fd:
+    """A frozen map that holds `data`; value_type: the DATASEC's id in `btf`, if any. Raises BpfError."""
     shape = MapShape(name, MapType.ARRAY, 4, len(data), 1, MapFlag.RDONLY_PROG, btf, value_type)
     with ExitStack() as undo:
         map_ = undo.enter_context(bpf.map_create(shape))

@@ -27,6 +27,7 @@ from . import context as cx
 from .body import Slot, Value
 from .context import Code
 from .events import emit
+from .hits import count_marked, count_rule
 from .own_host import pass_own
 
 Rows = list[Slot]  # pointers to the row of each field that applies
@@ -82,6 +83,7 @@ def _compare(code: Code, staged: StagedPlan, rows: Rows) -> None:
     _walk(code, staged, rows, "s", _Outlet(rule, "would_allow", "would_deny"))
     b.label("compare")
     b.leave_if(b.test("eq", b.get(really), b.get(would)), "compared")
+    count_rule(code, b.get(rule))
     reason = b.choose(b.test("ne", b.get(would), 0), int(Reason.NONE), int(Reason.POLICY))
     emit(code, EventKind.STAGED, b.get(rule), reason, 0, "compared")
     b.label("compared")
@@ -325,5 +327,6 @@ def _log(code: Code, tier: TierPlan, rows: Rows, position: Value, name: str) -> 
     before = b.op("sub", b.op("shl", 1, count), 1)
     marked = b.op("and", _conjunction(code, rows, tier.log_word * 8), before)
     b.leave_if(b.test("eq", marked, 0), f"{name}_logged")
+    count_marked(code, tier.logs, marked)
     emit(code, EventKind.LOG, tier.logs[0], 0, marked, f"{name}_logged")
     b.label(f"{name}_logged")

@@ -53,6 +53,7 @@ class Code:
     key: Slot
     inner_key: Slot  # of the packet inside an ICMP error
     entry_image: Slot
+    hit_key: Slot  # index of a counter
     resumed: Slot  # 1 when the other direction asked to judge the reversed tuple
     six: Slot  # 1 for IPv6
     protocol: Slot
@@ -137,6 +138,7 @@ def begin(body: Body, machine: Machine, plan: JudgePlan, locations: Mapping[int,
         "inner_key": f"[{FLOW_KEY_SIZE} x i8]",
         "entry_image": f"[{FLOW_ENTRY_SIZE} x i8]",
         "entry": "ptr",
+        "hit_key": "i32",
     }
     names = [
         name for name in Code.__dataclass_fields__ if name not in ("body", "machine", "plan", "locations")

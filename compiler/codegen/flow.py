@@ -24,6 +24,7 @@ from ..plan.tables import TRANSITION_ADOPT_SHIFT, TRANSITION_STATE, TRANSITION_S
 from . import context as cx
 from .body import Slot
 from .context import Code
+from .hits import count_rule
 from .machine import Field, Helper
 from .parse import in_memory, store_sides, window
 
@@ -153,9 +154,13 @@ def stamp(code: Code, entry: str) -> None:
 
 
 def settle(code: Code) -> None:
-    """From `allowed` and `denied` (the judge's results, rule set) to `allow` and `drop`."""
+    """From `allowed` and `denied` (the judge's results, rule set) to `allow` and `drop`; `remember` takes
+    what no rule allowed."""
     b = code.body
     b.label("allowed")
+    count_rule(code, b.get(code.rule))
+    b.go("remember")
+    b.label("remember")
     code.machine.decided(b, b.get(code.rule), int(code.direction))
     cases = {cx.Mode.ADOPT: "adopt", cx.Mode.UPDATE: "update", cx.Mode.REJUDGE: "update"}
     b.switch(b.get(code.mode), "allow", cases)

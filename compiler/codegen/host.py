@@ -12,7 +12,7 @@ from typing import Final
 from ...pair import layout
 from ...pair.layout import Direction
 from ..plan.plan import Plan
-from .body import Body, Value
+from .body import Body, Slot, Value
 from .judge import write_judge
 from .machine import CONTEXT, Field, Helper
 
@@ -75,6 +75,10 @@ class HostMachine:
         _, result = helper.value
         return body.call(result, f"@polc_native_{helper.name.lower()}", *arguments)
 
+    def counter(self, body: Body, hits: str, key: Slot) -> str:
+        index = body.load("i32", key.name, align=4)
+        return body.address(hits, body.op("mul", index, layout.HIT.size))
+
     def ask_peer(self, body: Body, slots: str, direction: Direction, generation: str, absent: str) -> None:
         """A plain call; `absent` is never gone to, and a tail call does not return either."""
         del slots, generation
@@ -99,6 +103,8 @@ def write_host_module(plan: Plan, triple: str) -> str:
         size = len(plan.judge(direction).tables)
         lines.append(_global(HOST.global_name(layout.SYMBOL_TABLES, direction), size))
         lines.append(_global(HOST.global_name(layout.SYMBOL_ID, direction), 65))
+        hits = layout.hits_size(plan.judge(direction).index_count)
+        lines.append(_global(HOST.global_name(layout.hits_map(direction), direction), hits * layout.HIT.size))
     lines.append(_global(f"@{layout.SYMBOL_CONFIG}", layout.CONFIG_FORMAT.size))
     lines.append(_global(f"@{layout.MAP_FLOWS}", 8))
     lines.append(_global(f"@{layout.MAP_SLOTS}", 8))

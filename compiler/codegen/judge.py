@@ -19,6 +19,7 @@ from .classify import classify
 from .context import Code, begin
 from .events import emit
 from .flow import related, settle, track
+from .hits import count_drop
 from .machine import BPF, Field, Machine
 from .own_host import spare_own
 from .parse import parse
@@ -93,6 +94,7 @@ def _finish(code: Code) -> None:
     )
     b.label("drop")
     spare_own(code, "allow")
+    count_drop(code)
     emit(code, EventKind.DENY, b.get(code.rule), b.get(code.reason), 0, "dropped")
     b.label("dropped")
     b.do(f"ret i32 {TC_DROP}")

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from ...pair.layout import CB_WORD, SECTION_PROGRAM, Direction, program_symbol, slot
-from .body import Body, Value
+from .body import Body, Slot, Value
 
 CONTEXT: Final = "%skb"
 
@@ -62,6 +62,9 @@ class Machine(Protocol):
     def call(self, body: Body, helper: Helper, *arguments: tuple[str, Value]) -> str:
         """A helper call; the result's name (empty for none)."""
 
+    def counter(self, body: Body, hits: str, key: Slot) -> str:
+        """A pointer to the counter (layout.HIT) whose index stands in `key`, or null."""
+
     def ask_peer(self, body: Body, slots: str, direction: Direction, generation: str, absent: str) -> None:
         """Ends the block: the other direction's judge takes over, or `absent` is gone to."""
 
@@ -93,6 +96,10 @@ class BpfMachine:
     def call(self, body: Body, helper: Helper, *arguments: tuple[str, Value]) -> str:
         number, result = helper.value
         return body.call(result, f"inttoptr (i64 {number} to ptr)", *arguments)
+
+    def counter(self, body: Body, hits: str, key: Slot) -> str:
+        """Recent kernels inline this look-up: four loads and a comparison."""
+        return self.call(body, Helper.MAP_LOOKUP, ("ptr", hits), ("ptr", key.name))
 
     def ask_peer(self, body: Body, slots: str, direction: Direction, generation: str, absent: str) -> None:
         """A tail call in the generation's bank, by a constant index that the JIT makes a direct jump."""

@@ -16,7 +16,7 @@ from .judge import write_judge
 from .machine import BPF
 
 # include/uapi/linux/bpf.h, enum bpf_map_type
-PROG_ARRAY, LRU_HASH, RINGBUF = 3, 9, 27
+PROG_ARRAY, PERCPU_ARRAY, LRU_HASH, RINGBUF = 3, 6, 9, 27
 
 # include/uapi/linux/btf.h, struct bpf_line_info: line_col is 22 bits of line and 10 of column
 BTF_LAST_LINE, BTF_LAST_COLUMN = (1 << 22) - 1, (1 << 10) - 1
@@ -62,6 +62,12 @@ MAPS = (
 )
 
 
+def _hits(plan: JudgePlan) -> _Map:
+    """One counter a reason and a rule index."""
+    size = layout.hits_size(plan.index_count)
+    return _Map(layout.hits_map(plan.direction), PERCPU_ARRAY, size, 4, layout.HIT.size)
+
+
 def write_module(given: ModuleInput) -> str:
     """The module's LLVM IR."""
     meta = Metadata()
@@ -81,7 +87,7 @@ def write_module(given: ModuleInput) -> str:
         node = meta.variable(name, meta.array(character, size, 8), unit, home)
         expressions.append(node)
         lines.append(_global(name, size, layout.SECTION_RODATA, 1, f", !dbg !{node}"))
-    for item in MAPS:
+    for item in (*MAPS, _hits(given.plan)):
         node = meta.variable(item.name, _map_type(meta, item, number, home), unit, home)
         expressions.append(node)
         pointers = ", ".join(["ptr"] * len(_members(item)))

@@ -27,7 +27,7 @@ from .host import (
 @dataclass(frozen=True, slots=True)
 class NativeCode:
     """Addresses in this process; they hold as long as `keep` lives. tables: what belongs at `table_at`.
-    packet, result: the records of a batch (host.py)."""
+    packet, result: the records of a batch (host.py). hits_at: counters, as many as hits_size."""
 
     batch: int
     find: int
@@ -36,6 +36,8 @@ class NativeCode:
     events: int
     table_at: dict[Direction, int]
     tables: dict[Direction, bytes]
+    hits_at: dict[Direction, int]
+    hits_size: dict[Direction, int]
     keep: Any
     flow_slot: int = FLOW_SLOT.size
     flows_size: int = FLOW_SLOTS * FLOW_SLOT.size
@@ -68,5 +70,9 @@ def make_native(plan: Plan) -> NativeCode:
             for d in Direction
         },
         tables={d: plan.judge(d).tables for d in Direction},
+        hits_at={
+            d: engine.get_global_value_address(HOST.global_name(layout.hits_map(d), d)[1:]) for d in Direction
+        },
+        hits_size={d: layout.hits_size(plan.judge(d).index_count) for d in Direction},
         keep=engine,
     )

@@ -13,7 +13,7 @@ from .machine import Field
 
 
 def pass_own(code: Code) -> None:
-    """From the present block of the ingress judge to `allowed` or `policy`.
+    """From the present block of the ingress judge to `remember` or `policy`.
 
     A flow that began so is remembered without a rule. When it is to be judged again, by an answer of the
     workload for instance, that is enough.
@@ -31,7 +31,7 @@ def pass_own(code: Code) -> None:
     b.branch(b.test("eq", b.load("i32", entry, ENTRY_RULE, align=4), NO_RULE), "own_allowed", "policy")
     b.label("own_allowed")
     b.set(code.rule, NO_RULE)
-    b.go("allowed")
+    b.go("remember")
 
 
 def spare_own(code: Code, spared: str) -> None:

@@ -130,6 +130,11 @@ class JudgePlan:
     tables: bytes
     staged: StagedPlan | None = None
 
+    @property
+    def index_count(self) -> int:
+        """How many rule indices there are: the last end has the largest."""
+        return (self.staged or self).end_index + 1
+
     def field(self, kind: FieldKind) -> Field | None:
         return next((field for field in self.fields if field.kind is kind), None)
 

@@ -70,6 +70,7 @@ class MapType(IntEnum):
     HASH = 1
     ARRAY = 2
     PROG_ARRAY = 3
+    PERCPU_ARRAY = 6
     LRU_HASH = 9
     ARRAY_OF_MAPS = 12
     RINGBUF = 27

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 from collections.abc import Iterator
+from typing import Final
 
 from . import attr
 from .fault import BpfError
@@ -14,6 +16,17 @@ from .kinds import Command, UpdateFlag
 from .memory import Memory
 from .requests import MapShape
 from .syscall import Syscall, address
+
+_POSSIBLE: Final = "/sys/devices/system/cpu/possible"
+
+
+@functools.cache
+def possible_cpus() -> int:
+    """How many values a per-CPU element has: the ranges of that file, `0-3,6` (Documentation/admin-guide/
+    cputopology.rst). The number is fixed while a kernel runs."""
+    with open(_POSSIBLE, encoding="ascii") as file:
+        ranges = [part.split("-") for part in file.read().strip().split(",")]
+    return sum(int(ends[-1]) - int(ends[0]) + 1 for ends in ranges)
 
 
 class MapCalls(Syscall):
@@ -80,6 +93,26 @@ class MapCalls(Syscall):
             if value is not None:
                 yield key, value
             key = self.map_next_key(map_, key, key_size)
+
+    def map_every_cpu(self, map_: Fd, count: int, value_size: int) -> tuple[bytes, ...]:
+        """A per-CPU array's first `count` elements: of each, the values of all possible CPUs in a row.
+
+        value_size: a multiple of 8 (the kernel rounds up). One call: kernel/bpf/syscall.c,
+        generic_map_lookup_batch. Raises OSError when the machine does not say how many CPUs there are.
+        """
+        row = value_size * possible_cpus()
+        keys, values = ctypes.create_string_buffer(4 * count), ctypes.create_string_buffer(row * count)
+        following = ctypes.create_string_buffer(4)
+        request = attr.MapBatch(
+            out_batch=address(following),
+            keys=address(keys),
+            values=address(values),
+            count=count,
+            map_fd=map_.number,
+        )
+        self.call(Command.MAP_LOOKUP_BATCH, request)
+        raw = values.raw
+        return tuple(raw[at : at + row] for at in range(0, row * count, row))
 
     def map_part(
         self, map_: Fd, count: int, key_size: int, value_size: int

@@ -20,6 +20,7 @@ from polc.pair.object import ObjectPair, read_pair
 from polc.pair.packet import Reason
 from polc.runtime.bpf import Bpf
 from polc.tests.differential.subjects import DIRECTIONS, Asked, compiled, findings, read_texts
+from polc.tests.differential.tally import Tally
 from polc.tests.differential.traces import OTHER, contradicted, reversed_packet, trace
 from polc.tests.generators.frames import ACK, SYN, dressed_frame, frame_of, odd_frame
 from polc.tests.generators.honesty import Honesty
@@ -79,6 +80,7 @@ def _lone_packets(world: World, honesty: Honesty) -> None:
     rng, now = Random(world.seed), 0.0
     pair = _compile(world, world.objects)
     honesty.expect((world.seed, rule.name) for rule in world.rules())
+    tally = Tally()
     with _judges(pair) as (engine, model):
         for word, direction in DIRECTIONS.items():
             for packet in world.packets(rng, word, SHARE // 2):
@@ -87,6 +89,7 @@ def _lone_packets(world: World, honesty: Honesty) -> None:
                 now += PATIENCE
                 outcome = model.step(direction, frame, now)
                 run = engine.run(direction, frame)
+                tally.note(outcome, len(frame))
                 if outcome.judged:
                     honesty.note(world.seed, world.readings[word].judge(packet))
                 if not run.allowed:
@@ -95,6 +98,7 @@ def _lone_packets(world: World, honesty: Honesty) -> None:
                 else:
                     _same(engine, run, outcome, where)
                     engine.forget()
+        tally.check(engine, f"seed {world.seed}")
 
 
 def test_model_and_kernel_agree_on_random_verdicts() -> None:
@@ -114,6 +118,7 @@ def test_model_and_kernel_agree_on_odd_frames() -> None:
     reasons: Counter[Reason] = Counter()
     for seed in range(8):
         world, rng = build_world(seed), Random(seed)
+        tally = Tally()
         with _judges(_compile(world, world.objects)) as (engine, model):
             for packet in world.packets(rng, "ingress", 150):
                 frame = odd_frame(rng, packet)
@@ -123,15 +128,18 @@ def test_model_and_kernel_agree_on_odd_frames() -> None:
                     outcome, run = model.step(direction, frame, 0.0), engine.run(direction, frame)
                     _same(engine, run, outcome, f"seed {seed}, {word}, {frame.hex()}")
                     reasons[run.reason] += 1
+                    tally.note(outcome, len(frame))
+            tally.check(engine, f"seed {seed}")
     wanted = (Reason.MALFORMED, Reason.SHORT, Reason.NOT_IP, Reason.FRAGMENT, Reason.EXTENSION)
     assert all(reasons[reason] > 20 for reason in wanted), reasons
 
 
 @pytest.mark.parametrize("seed", range(TRACES))
-def test_model_and_kernel_keep_the_same_flows(seed: int) -> None:
+def test_model_and_kernel_keep_the_same_flows_and_counts(seed: int) -> None:
     world, rng, now = build_world(seed, language=LANGUAGES[seed % 2]), Random(seed), 0.0
     pairs = [_compile(world, world.objects), _compile(world, contradicted(world))]
     history: list[str] = []
+    tally, some = Tally(), 0
     with _judges(pairs[0]) as (engine, model):
         for step in trace(world, rng, STEPS):
             history.append(step.what)
@@ -139,6 +147,7 @@ def test_model_and_kernel_keep_the_same_flows(seed: int) -> None:
                 now += step.seconds
                 engine.age(step.seconds)
             elif step.kind == "swap":
+                some += tally.check(engine, f"seed {seed}")
                 pairs.reverse()
                 engine.swap(_objects(pairs[0]))
                 model.swap(pairs[0].resolved.program, engine.generation)
@@ -146,6 +155,8 @@ def test_model_and_kernel_keep_the_same_flows(seed: int) -> None:
                 direction = DIRECTIONS[step.direction]
                 outcome, run = model.step(direction, step.frame, now), engine.run(direction, step.frame)
                 _same(engine, run, outcome, f"seed {seed}:\n" + "\n".join(history[-12:]))
+                tally.note(outcome, len(step.frame))
+        assert some + tally.check(engine, f"seed {seed}") > 5
 
 
 def test_answers_of_allowed_flows_pass_and_unsolicited_ones_do_not() -> None:

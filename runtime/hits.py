@@ -1,0 +1,120 @@
+"""Hit counters in the kernel: reading them, and carrying them over to the pair that takes a pair's place.
+
+A program counts into a map of its own, whose indices are its rules'. What the programs before it had counted
+for the same rules (by their stable key in `.rodata.prov`) stands in a second, frozen map that is bound to it
+once, after the grace period of the swap: by then nothing counts in the old map any more. One call makes all
+of it visible, so that at no moment a packet is counted twice or not at all; see `standing_hits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from ..pair import layout
+from ..pair.layout import HIT, HIT_REASONS, MAP_HITS_BEFORE, Direction, Hit, hits_map
+from ..pair.provenance import ProvenanceTable
+from .bpf import Bpf, Fd, Object
+from .errors import CannotError
+from .policy import Policy
+from .section import section_data, section_map
+
+_NOTHING: Final = Hit()
+_SIGN: Final = 1 << 31
+
+Hits = tuple[Hit, ...]  # by counter: reasons, then rule indices
+
+
+def live_hits(bpf: Bpf, map_: Fd) -> Hits:
+    """What one map of counters holds, summed over the CPUs. Raises BpfError."""
+    rows = bpf.map_every_cpu(map_, bpf.map_info(map_).max_entries, HIT.size)
+    return tuple(sum((Hit(*one) for one in HIT.iter_unpack(row)), _NOTHING) for row in rows)
+
+
+def program_hits(bpf: Bpf, policy: Policy) -> Hits:
+    """What a program has counted, and those before it as far as it was told; empty when it does not count.
+
+    Raises CannotError when it went meanwhile, BpfError."""
+    number = policy.maps.get(_map_of(policy))
+    if number is None:
+        return ()
+    with _opened(bpf, number) as map_:
+        return _sum(live_hits(bpf, map_), _before(bpf, policy))
+
+
+def standing_hits(bpf: Bpf, active: Policy, idle: Policy | None) -> Hits:
+    """The counts of a program in force; idle: what its direction's other slot holds. While a swap is under
+    way the program was not yet told what the older one there had counted: then it is added here."""
+    found = program_hits(bpf, active)
+    if idle is None or not _owed(active, idle):
+        return found
+    return _sum(found, _translated(program_hits(bpf, idle), idle.table(), active.table(), len(found)))
+
+
+def carry(bpf: Bpf, old: Policy, new: Policy) -> Policy:
+    """Tells `new` what `old` and those before it counted, unless it was told; answers `new` as it is then.
+
+    No packet may be on its way to `old` any more. Both are programs of one direction. Raises BpfError.
+    """
+    number = new.maps.get(_map_of(new))
+    if number is None or not _owed(new, old):
+        return new
+    with _opened(bpf, number) as map_:
+        size = bpf.map_info(map_).max_entries
+    counted = _translated(program_hits(bpf, old), old.table(), new.table(), size)
+    data = b"".join(hit.pack() for hit in counted)
+    with section_map(bpf, MAP_HITS_BEFORE, data) as before, _program(bpf, new.program) as program:
+        bpf.prog_bind_map(program, before)
+        return replace(new, maps={**new.maps, MAP_HITS_BEFORE: bpf.map_info(before).id})
+
+
+def _owed(new: Policy, old: Policy) -> bool:
+    """Whether `old` judged before `new`, and `new` was not told yet."""
+    age = (old.config.generation - new.config.generation) % (2 * _SIGN)
+    return MAP_HITS_BEFORE not in new.maps and age >= _SIGN
+
+
+def _map_of(policy: Policy) -> str:
+    ingress = policy.is_for(Direction.INGRESS)
+    return hits_map(Direction.INGRESS if ingress else Direction.EGRESS)
+
+
+def _before(bpf: Bpf, policy: Policy) -> Hits:
+    number = policy.maps.get(MAP_HITS_BEFORE)
+    if number is None:
+        return ()
+    with _opened(bpf, number) as map_:
+        data = section_data(bpf, map_)
+    return tuple(Hit(*one) for one in HIT.iter_unpack(data or b""))
+
+
+def _translated(
+    hits: Hits, old: ProvenanceTable | None, new: ProvenanceTable | None, size: int
+) -> Sequence[Hit]:
+    """The counts of one program's rules at the places of another's; what the other does not have is left."""
+    found = [*hits[:HIT_REASONS], *[_NOTHING] * (size - HIT_REASONS)] if hits else [_NOTHING] * size
+    places = {rule.key: layout.hit_of_rule(rule.index) for rule in new.rules} if new else {}
+    for rule in old.rules if old and hits else ():
+        if rule.key in places:
+            found[places[rule.key]] = hits[layout.hit_of_rule(rule.index)]
+    return found
+
+
+def _sum(first: Hits, second: Sequence[Hit]) -> Hits:
+    return tuple(one + other for one, other in zip(first, second, strict=True)) if second else first
+
+
+def _opened(bpf: Bpf, number: int) -> Fd:
+    return _by_id(bpf, Object.MAP, number)
+
+
+def _program(bpf: Bpf, number: int) -> Fd:
+    return _by_id(bpf, Object.PROG, number)
+
+
+def _by_id(bpf: Bpf, kind: Object, number: int) -> Fd:
+    fd = bpf.fd_by_id(kind, number)
+    if fd is None:
+        raise CannotError(f"{kind.name.lower()} {number} left while its counters were read", "try again")
+    return fd
