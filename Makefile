@@ -55,7 +55,8 @@ golden-update: setup  ## rewrite the golden files that are not written by hand; 
 	@$(BIN)/pytest -q tests/golden tests/fake_kernel --golden-update
 	@git --no-pager diff --stat -- tests
 
-bench: setup  ## what a verdict costs, natively and (as root) in the kernel, as ratios in one interleaved run
+bench: setup  ## what checking costs beside reading YAML; what a verdict costs, natively and (as root) in the kernel, as ratios in one interleaved run
+	@$(BIN)/python -m polc.bench.checking
 	@$(BIN)/python -m polc.bench.verdicts
 
 MINUTES ?= 5

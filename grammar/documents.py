@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import yaml
 from lark import Lark, Transformer
 
-from .events import Broken, DocumentEvents, EventLexer, Mark, Place, Places, Scope
+from .events import Broken, DocumentEvents, EventLexer, Mark, Pair, Place, Places, Scope
 from .nodes import Document, Fault, FaultKind, Mapping, Node, Scalar, Sequence
 
 MAX_BROKEN: Final = 100
@@ -22,6 +22,21 @@ MAX_BROKEN: Final = 100
 _MARKER = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
 _TEMPLATE = re.compile(r"\{\{|\{%|^#@|\(\(", re.MULTILINE)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+_Held = TypeVar("_Held")
+_Entries = dict[str, tuple[Scalar, Node]]
+
+
+class _Open(Generic[_Held]):
+    """A collection that is being read. size: as of the node it becomes."""
+
+    __slots__ = ("held", "opening", "size")
+
+    def __init__(self, opening: Mark, held: _Held) -> None:
+        self.opening = opening
+        self.held = held
+        self.size = 1
 
 
 class _Tree(Transformer[Any, Node]):
@@ -40,33 +55,66 @@ class _Tree(Transformer[Any, Node]):
     def start(self, children: list[Node]) -> Node:
         return children[0]
 
+    def odd_key(self, children: list[Node]) -> Node:
+        return children[0]
+
+    def open_sequence(self, children: list[Mark]) -> _Open[list[Node]]:
+        return _Open(children[0], [])
+
+    def item(self, children: list[Any]) -> _Open[list[Node]]:
+        items, item = children
+        items.held.append(item)
+        items.size += item.size
+        return items  # type: ignore[no-any-return]
+
     def sequence(self, children: list[Any]) -> Node:
-        opening: Mark = children[0]
-        items: list[Node] = children[1:-1]
-        node = Sequence(items, 1 + sum(item.size for item in items), opening.place)
+        items: _Open[list[Node]] = children[0]
+        opening = items.opening
+        node = Sequence(items.held, items.size, opening.place)
         opening.scope.close(opening.name, node)
         return node
 
+    def open_mapping(self, children: list[Mark]) -> _Open[_Entries]:
+        return _Open(children[0], {})
+
+    def pair(self, children: list[Any]) -> _Open[_Entries]:
+        entries: _Open[_Entries] = children[0]
+        pair: Pair = children[1]
+        key = pair.key
+        entries.size += 2
+        text = key.text
+        if text not in entries.held and text != "<<":
+            entries.held[text] = (key, pair.value)
+        else:
+            _enter(entries, key, pair.value)
+        return entries
+
+    def entry(self, children: list[Any]) -> _Open[_Entries]:
+        entries: _Open[_Entries] = children[0]
+        key, value = children[1], children[2]
+        entries.size += value.size + 1
+        _enter(entries, key, value)
+        return entries
+
     def mapping(self, children: list[Any]) -> Node:
-        opening: Mark = children[0]
-        fault = opening.scope.fault
-        entries: dict[str, tuple[Scalar, Node]] = {}
-        size = 1
-        for index in range(1, len(children) - 1, 2):
-            key: Node = children[index]
-            value: Node = children[index + 1]
-            size += value.size + 1
-            if not isinstance(key, Scalar):
-                fault(_bad_key(key))
-            elif key.text == "<<" and key.plain:
-                fault(_merge_key(key))
-            elif key.text in entries:
-                fault(_duplicate(key, entries[key.text][0]))
-            else:
-                entries[key.text] = (key, value)
-        node = Mapping(entries, size, opening.place)
+        entries: _Open[_Entries] = children[0]
+        opening = entries.opening
+        node = Mapping(entries.held, entries.size, opening.place)
         opening.scope.close(opening.name, node)
         return node
+
+
+def _enter(entries: _Open[_Entries], key: Node, value: Node) -> None:
+    """Puts a key and its value into a mapping, or reports why it cannot stand there."""
+    fault = entries.opening.scope.fault
+    if not isinstance(key, Scalar):
+        fault(_bad_key(key))
+    elif key.text == "<<" and key.plain:
+        fault(_merge_key(key))
+    elif key.text in entries.held:
+        fault(_duplicate(key, entries.held[key.text][0]))
+    else:
+        entries.held[key.text] = (key, value)
 
 
 def _duplicate(key: Scalar, first: Scalar) -> Fault:
@@ -141,7 +189,8 @@ class _Stretch:
     def __init__(self, text: str, offset: int, line: int, loader: Any) -> None:
         self._text = text
         self._places = Places(text, offset, line)
-        self._events: Iterator[Any] = yaml.parse(text[offset:] if offset else text, Loader=loader)
+        # yaml.parse would put a generator and a second call of the loader before each event.
+        self._events: Iterator[Any] = iter(loader(text[offset:] if offset else text).get_event, None)
         self._offset = offset
         self.resume = offset
         self.scope = Scope()

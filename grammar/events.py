@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import yaml
 from lark.lexer import Lexer
@@ -54,6 +54,17 @@ class Mark:
     @property
     def place(self) -> Place:
         return self.start_pos, self.line, self.column
+
+
+class Pair:
+    """A token of its own for what nearly all of a policy is: a key and its value, both texts."""
+
+    __slots__ = ("key", "value")
+    type: ClassVar[str] = "PAIR"
+
+    def __init__(self, key: Scalar, value: Scalar) -> None:
+        self.key = key
+        self.value = value
 
 
 class Scope:
@@ -146,7 +157,7 @@ class Places:
 
 
 class EventLexer(Lexer):
-    """Lark's custom lexer: its input is a `DocumentEvents`, its tokens are `Scalar`s and `Mark`s."""
+    """Lark's custom lexer: from a `DocumentEvents` to `Scalar`s, `Pair`s of them and `Mark`s."""
 
     def __init__(self, lexer_conf: Any) -> None:
         """Lark builds it; there is nothing to configure."""
@@ -154,40 +165,62 @@ class EventLexer(Lexer):
     def lex(self, lexer_state: Any, parser_state: Any = None) -> Iterator[Any]:  # noqa: ARG002 (Lark's)
         document: DocumentEvents = lexer_state
         place, scope = document.places, document.scope
-        depth = 0
+        around: list[tuple[bool, bool]] = []  # of each open collection: in_mapping, at_key where it stands
+        in_mapping = at_key = False
+        key: Scalar | None = None  # its value is still to come
         for count, event in enumerate(document.events):
             kind = type(event)
             if count > MAX_VALUES:  # empty lists, too, are values
                 raise Broken(_too_many(place(event.start_mark)))
             if kind is yaml.ScalarEvent:
-                style = event.style or ""
-                if event.tag is not None:
-                    style = _tagged_style(event, style, place(event.start_mark), scope)
-                token = Scalar(event.value, style, place(event.start_mark), place(event.end_mark))
+                token = _scalar(event, place, scope)
                 if event.anchor is None:
-                    yield token
-                else:
-                    yield Mark("ANCHORED", place(event.start_mark), scope, event.anchor, token)
-            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-                depth += 1
-                start = place(event.start_mark)
-                if depth > MAX_DEPTH:
-                    raise Broken(_too_deep(start))
-                name = "MAP" if kind is yaml.MappingStartEvent else "SEQ"
-                _check_collection_tag(event, name, start, scope)
-                if event.anchor is not None:
-                    scope.open[event.anchor] = start[0]
-                yield Mark(name + "_START", start, scope, event.anchor)
-            elif kind is yaml.MappingEndEvent:
-                depth -= 1
-                yield Mark("MAP_END", place(event.start_mark), scope)
-            elif kind is yaml.SequenceEndEvent:
-                depth -= 1
-                yield Mark("SEQ_END", place(event.start_mark), scope)
+                    if at_key:
+                        key, at_key = token, False
+                    elif key is None:
+                        at_key = in_mapping
+                        yield token
+                    else:
+                        pair = Pair(key, token)
+                        key, at_key = None, True
+                        yield pair
+                    continue
+            if key is not None:
+                yield key
+                key = None
+            if kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                if len(around) == MAX_DEPTH:
+                    raise Broken(_too_deep(place(event.start_mark)))
+                around.append((in_mapping, at_key))
+                in_mapping = at_key = kind is yaml.MappingStartEvent
+                yield _opening(event, "MAP" if in_mapping else "SEQ", place, scope)
+                continue
+            if kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                yield Mark("MAP_END" if in_mapping else "SEQ_END", place(event.start_mark), scope)
+                in_mapping, at_key = around.pop()
             elif kind is yaml.AliasEvent:
                 yield Mark("ALIAS", place(event.start_mark), scope, event.anchor)
+            elif kind is yaml.ScalarEvent:
+                yield Mark("ANCHORED", place(event.start_mark), scope, event.anchor, token)
             else:
                 return
+            at_key = in_mapping and not at_key
+
+
+def _scalar(event: Any, place: Places, scope: Scope) -> Scalar:
+    style = event.style or ""
+    start = place(event.start_mark)
+    if event.tag is not None:
+        style = _tagged_style(event, style, start, scope)
+    return Scalar(event.value, style, start, place(event.end_mark))
+
+
+def _opening(event: Any, name: str, place: Places, scope: Scope) -> Mark:
+    start = place(event.start_mark)
+    _check_collection_tag(event, name, start, scope)
+    if event.anchor is not None:
+        scope.open[event.anchor] = start[0]
+    return Mark(name + "_START", start, scope, event.anchor)
 
 
 def _too_many(place: Place) -> Fault:
