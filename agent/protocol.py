@@ -13,6 +13,8 @@ from typing import IO, Annotated, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from ..pair.naming import EndpointRef
+
 LENGTH: Final = struct.Struct("<I")
 MAX_HEADER: Final = 16 << 20  # bytes; an endpoint takes some 150
 MAX_BLOBS: Final = 20_000  # one a file
@@ -41,9 +43,14 @@ class Endpoint(Shape):
     node: str = ""
 
     @property
+    def ref(self) -> EndpointRef:
+        """Its full name."""
+        return EndpointRef(self.namespace, self.name, self.kind)
+
+    @property
     def title(self) -> str:
-        """What its objects are compiled for: `NS/NAME`, of a host the name alone."""
-        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+        """Its name in words: `NS/NAME`, of a host the name alone."""
+        return str(self.ref)
 
     @property
     def host(self) -> bool:
@@ -85,23 +92,26 @@ def lines(findings: Findings) -> str:
 
 
 class Revise(Shape):
-    """The input is now this. changed: (path, digest) of the files whose bytes follow as blobs.
+    """The input is now this. changed: the paths of the files whose bytes follow as blobs.
 
-    removed: paths. The child keeps the others. fresh: it forgets all it had first.
+    removed: paths. The child keeps the others.
     """
 
     say: Literal["revise"] = "revise"
     revision: int
-    changed: tuple[tuple[str, str], ...] = ()
+    changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    fresh: bool = False
 
 
 class Wanted(Shape):
-    """endpoint: whose pair. held: the identity in hex that the asker has a pair of already, ``."""
+    """endpoint: whose pair. held: the identity in hex that the asker has a pair of already, ``.
+
+    last: it comes after all others.
+    """
 
     endpoint: Endpoint
     held: str = ""
+    last: bool = False
 
 
 class Compile(Shape):
@@ -117,8 +127,16 @@ Request = Annotated[Revise | Compile, Field(discriminator="say")]
 # --- answers ----------------------------------------------------------------------------------------
 
 
+class ReadingFrame(Shape):
+    """A file is parsed now: were it the last that is heard of the child, this file was to blame."""
+
+    say: Literal["reading"] = "reading"
+    revision: int
+    path: str
+
+
 class LoadedFrame(Shape):
-    """The files are good."""
+    """The files are good. warnings: of single files."""
 
     say: Literal["loaded"] = "loaded"
     revision: int
@@ -172,15 +190,23 @@ class FailedFrame(Shape):
     findings: Findings
 
 
-class FinishedFrame(Shape):
-    """All that the last `compile` of that revision wanted is answered."""
+class ReviewedFrame(Shape):
+    """What is to be said of the inventory as a whole; comes last, since nothing depends on it."""
 
-    say: Literal["finished"] = "finished"
+    say: Literal["reviewed"] = "reviewed"
     revision: int
+    warnings: Findings
 
 
 Answer = Annotated[
-    LoadedFrame | RefusedFrame | BeganFrame | MadeFrame | SameFrame | FailedFrame | FinishedFrame,
+    ReadingFrame
+    | LoadedFrame
+    | RefusedFrame
+    | BeganFrame
+    | MadeFrame
+    | SameFrame
+    | FailedFrame
+    | ReviewedFrame,
     Field(discriminator="say"),
 ]
 

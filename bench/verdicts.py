@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from random import Random
 
-from polc.compiler.backend import CompiledPair, build_native, provenance_tables
+from polc.compiler.backend import CompiledPair, build_native
 from polc.compiler.pipeline import compile_endpoint, load_sources
 from polc.compiler.source import Source
 from polc.judge.native import NativeEngine
@@ -40,7 +40,7 @@ def native(rules: int) -> Callable[[], float]:
     """Seconds a verdict, over packets of every rule in random order; half of them are denied, so that both
     ends are met. Every packet is the first of its flow or of one already allowed, as it falls."""
     source, pair = compiled(rules)
-    engine = NativeEngine(build_native(pair.resolved.program), provenance_tables([source], pair.resolved))
+    engine = NativeEngine(*build_native([source], pair.resolved))
     rng = Random(rules)
     numbers = [rng.randrange(rules) for _ in range(PACKETS)]
     batch = engine.prepare([(Direction.INGRESS, syn(net(n), port(n)), 0.0) for n in numbers])

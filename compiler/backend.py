@@ -40,7 +40,8 @@ class DirectionReport:
 class CompiledPair:
     """One endpoint's pair. texts: by `--emit` word and direction (`ir` has one text for both).
 
-    warnings: what resolving this endpoint found.
+    warnings: what resolving this endpoint found. emissions: runs of LLVM that it took; 0 when all of its code
+    was made lately, for whatever endpoint.
     """
 
     name: str
@@ -53,6 +54,7 @@ class CompiledPair:
     report: Mapping[Direction, DirectionReport]
     texts: Mapping[tuple[str, Direction | None], str] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
+    emissions: int = 0
 
 
 def build_pair(
@@ -62,11 +64,18 @@ def build_pair(
     emit: words of `ir`, `plan`, `llvm`, `asm`. Raises PlanLimitError."""
     program = run_passes(resolved.program)
     plan = build(program)
-    parts, modules, emitted = {}, {}, {}
+    before = EMITTER.emissions
+    parts, tables_of, modules = {}, {}, {}
     for direction in Direction:
-        provenance = encode(_provenance_table(sources, resolved, plan.judge(direction)))
-        modules[direction] = write_module(_module_input(sources, resolved, plan.judge(direction), provenance))
-        emitted[direction] = EMITTER.emit(modules[direction], assembly="asm" in emit)
+        tables_of[direction] = encode(_provenance_table(sources, resolved, plan.judge(direction)))
+        modules[direction] = write_module(
+            _module_input(sources, resolved, plan.judge(direction), tables_of[direction])
+        )
+    emitted = dict(
+        zip(Direction, EMITTER.emit_all(list(modules.values()), assembly="asm" in emit), strict=True)
+    )
+    for direction in Direction:
+        provenance = tables_of[direction]
         note = Note(
             meaning=plan.meaning(),
             direction=direction,
@@ -86,18 +95,18 @@ def build_pair(
         program=program,
         report={d: _report(plan.judge(d), emitted[d].data) for d in Direction},
         texts=_texts(resolved, plan, modules, emitted, emit),
+        emissions=EMITTER.emissions - before,
     )
 
 
-def build_native(program: Program) -> NativeCode:
-    """The same judges as machine code in this process. Raises PlanLimitError."""
-    return make_native(build(run_passes(program)))
+def build_native(
+    sources: Sequence[Source], resolved: Resolved
+) -> tuple[NativeCode, Mapping[Direction, ProvenanceTable]]:
+    """The same judges as machine code in this process, and what the objects' `.rodata.prov` would hold.
 
-
-def provenance_tables(sources: Sequence[Source], resolved: Resolved) -> Mapping[Direction, ProvenanceTable]:
-    """What the objects' `.rodata.prov` holds, without making the objects."""
+    Raises PlanLimitError."""
     plan = build(run_passes(resolved.program))
-    return {d: _provenance_table(sources, resolved, plan.judge(d)) for d in Direction}
+    return make_native(plan), {d: _provenance_table(sources, resolved, plan.judge(d)) for d in Direction}
 
 
 def _texts(

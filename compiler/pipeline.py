@@ -8,7 +8,7 @@ from typing import Final
 
 from ..pair.layout import Direction
 from ..pair.provenance import ProvenanceTable
-from .backend import CompiledPair, build_native, build_pair, provenance_tables
+from .backend import CompiledPair, build_native, build_pair
 from .codegen.native import NativeCode
 from .parse import parse
 from .plan.build import PlanLimitError
@@ -16,6 +16,7 @@ from .reading import read_sources
 from .resolve import EndpointRef, Resolved, World, inventory, resolve_endpoint, resolve_labels, review
 from .resolve import endpoints as endpoints_of
 from .resolve.failsafes import DEFAULTS, Failsafes
+from .resources import Resource
 from .source import CompileError, Diagnostic, Diagnostics, Source
 
 LIMIT: Final = "POLC-E0801"
@@ -45,13 +46,46 @@ def load_sources(
     sources: Sequence[Source], diagnostics: Diagnostics | None = None, *, strict: bool = False
 ) -> Inventory:
     """The same from texts already at hand."""
+    parsed = [parse_source(source, strict=strict) for source in sources]
+    given = assemble(parsed, diagnostics)
+    warnings = Diagnostics()
+    warnings.extend((*given.warnings, *reviewed(given, parsed)))
+    return replace(given, warnings=tuple(warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One file by itself: what it holds, and what is to be said of it alone."""
+
+    source: Source
+    resources: tuple[Resource, ...]
+    findings: tuple[Diagnostic, ...]
+
+
+def parse_source(source: Source, *, strict: bool = False) -> Parsed:
+    """Parses one file; no other file changes what comes out."""
+    found = Diagnostics()
+    resources = parse([source], found, strict=strict)
+    return Parsed(source, resources, tuple(found))
+
+
+def assemble(parsed: Sequence[Parsed], diagnostics: Diagnostics | None = None) -> Inventory:
+    """The inventory that parsed files make together. Raises CompileError with all findings."""
     found = diagnostics if diagnostics is not None else Diagnostics()
-    resources = parse(sources, found, strict=strict)
-    world = inventory(resources, found)
+    for item in parsed:
+        found.extend(item.findings)
+    sources = tuple(item.source for item in parsed)
+    world = inventory([resource for item in parsed for resource in item.resources], found)
     if found.failed:
         raise CompileError(found, sources)
-    review(world, resources, found)
-    return Inventory(tuple(sources), world, tuple(found))
+    return Inventory(sources, world, tuple(found))
+
+
+def reviewed(given: Inventory, parsed: Sequence[Parsed]) -> tuple[Diagnostic, ...]:
+    """Warnings about the inventory as a whole; they say nothing of what can be compiled."""
+    found = Diagnostics()
+    review(given.world, [resource for item in parsed for resource in item.resources], found)
+    return tuple(found)
 
 
 def endpoints(given: Inventory) -> tuple[EndpointRef, ...]:
@@ -84,7 +118,7 @@ def compile_endpoint(
     diagnostics = Diagnostics()
     ref = EndpointRef(namespace, name, kind)
     resolved = resolve_endpoint(given.world, ref, diagnostics, failsafes or DEFAULTS)
-    return _compile(given, resolved, diagnostics, frozenset(emit))
+    return compile_resolved(given, resolved, diagnostics, emit=emit)
 
 
 def compile_labels(
@@ -93,7 +127,7 @@ def compile_labels(
     """The pair for any Pod of these labels. Raises CompileError."""
     diagnostics = Diagnostics()
     resolved = resolve_labels(given.world, labels, namespace, diagnostics)
-    return _compile(given, resolved, diagnostics, frozenset(emit))
+    return compile_resolved(given, resolved, diagnostics, emit=emit)
 
 
 def native_judges(
@@ -104,18 +138,19 @@ def native_judges(
     Raises CompileError.
     """
     try:
-        return build_native(resolved.program), provenance_tables(given.sources, resolved)
+        return build_native(given.sources, resolved)
     except PlanLimitError as error:
         raise _too_large(given, error, Diagnostics()) from error
 
 
-def _compile(
-    given: Inventory, resolved: Resolved | None, diagnostics: Diagnostics, emit: frozenset[str]
+def compile_resolved(
+    given: Inventory, resolved: Resolved | None, diagnostics: Diagnostics, *, emit: Iterable[str] = ()
 ) -> CompiledPair:
+    """The pair of what resolving gave, with its diagnostics. Raises CompileError."""
     if resolved is None or diagnostics.failed:
         raise CompileError(diagnostics, given.sources)
     try:
-        pair = build_pair(given.sources, resolved, emit)
+        pair = build_pair(given.sources, resolved, frozenset(emit))
     except PlanLimitError as error:
         raise _too_large(given, error, diagnostics) from error
     return replace(pair, warnings=tuple(diagnostics))

@@ -34,7 +34,7 @@ def read_sources(paths: Sequence[str], diagnostics: Diagnostics) -> tuple[Source
             if data is None:
                 continue
             shown = _shown(file, taken)
-            text = _decode(data, shown, diagnostics)
+            text = decode(data, shown, diagnostics)
             if text is not None:
                 sources.append(Source.of(shown, text))
     return tuple(sources)
@@ -115,7 +115,8 @@ def _shown(file: str, taken: set[str]) -> str:
     return unique
 
 
-def _decode(data: bytes, path: str, diagnostics: Diagnostics) -> str | None:
+def decode(data: bytes, path: str, diagnostics: Diagnostics) -> str | None:
+    """The text of a file, without a byte order mark and with LF alone; None, and an error, when not UTF-8."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

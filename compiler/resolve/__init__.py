@@ -3,6 +3,7 @@
 from .endpoint import EndpointRef, endpoints, inventory, resolve_endpoint, resolve_labels
 from .resolved import Provenance, Resolved
 from .review import review
+from .touched import differing, touched
 from .world import World
 
 __all__ = [
@@ -10,9 +11,11 @@ __all__ = [
     "Provenance",
     "Resolved",
     "World",
+    "differing",
     "endpoints",
     "inventory",
     "resolve_endpoint",
     "resolve_labels",
     "review",
+    "touched",
 ]

@@ -34,7 +34,7 @@ def distinct(resources: Iterable[Resource], diagnostics: Diagnostics) -> tuple[R
     for item in sorted(resources, key=lambda item: item.at):
         key = (kind_of(item), item.metadata.namespace, item.metadata.name)
         first = kept.setdefault(key, item)
-        if first is not item and _meaning(first) != _meaning(item):
+        if first is not item and meaning(first) != meaning(item):
             diagnostics.error(
                 codes.DEFINED_TWICE,
                 f"{owner_name(*key)} is defined twice, and differently: the other is at {first.at}",
@@ -44,16 +44,16 @@ def distinct(resources: Iterable[Resource], diagnostics: Diagnostics) -> tuple[R
     return tuple(kept[key] for key in sorted(kept))
 
 
-def _meaning(value: object) -> object:
+def meaning(value: object) -> object:
     """A resource without its places, to compare: selectors in canonical form, models as plain dicts."""
     if isinstance(value, SelectorField):
         return canonical(value.selector)
     if isinstance(value, Span):
         return None
     if isinstance(value, BaseModel):
-        return {name: _meaning(getattr(value, name)) for name in type(value).model_fields}
+        return {name: meaning(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, tuple):
-        return tuple(map(_meaning, value))
+        return tuple(map(meaning, value))
     return value

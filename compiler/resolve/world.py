@@ -69,11 +69,16 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """An endpoint to compile for. behind: what its profiles do with what no tier decided (§6.2 point 3)."""
+    """An endpoint to compile for. behind: what its profiles do with what no tier decided (§6.2 point 3).
+
+    node, interface: as its object names them, ``.
+    """
 
     entity: Entity
     addresses: tuple[str, ...]
     behind: Behind
+    node: str = ""
+    interface: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +237,8 @@ def _workload(
     prefixes = tuple(map(address_prefix, addresses))
     meta = item.metadata
     entity = Entity(kind_of(item), meta.namespace, meta.name, labels, prefixes, item.at, item.ports)
-    return Workload(entity, tuple(map(str, addresses)), left)
+    interface = item.interface_name if isinstance(item, WorkloadEndpoint) else ""
+    return Workload(entity, tuple(map(str, addresses)), left, item.node, interface)
 
 
 def _host_entity(item: HostEndpoint, profiles: Profiles) -> Entity:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 import pytest
-from polc.compiler.backend import build_native, build_pair, provenance_tables
+from polc.compiler.backend import build_native, build_pair
 from polc.compiler.codegen.native import NativeCode
 from polc.compiler.ir.nodes import Action, End, Judge, Program
 from polc.compiler.ir.text import dump
@@ -62,7 +62,7 @@ def test_without_the_flag_the_host_is_judged_as_anybody() -> None:
 
 
 def _native(program: Program) -> tuple[NativeCode, Mapping[Direction, ProvenanceTable]]:
-    return build_native(program), provenance_tables(SOURCES, _resolved(program))
+    return build_native(SOURCES, _resolved(program))
 
 
 def test_what_is_forwarded_is_judged_although_the_host_has_access() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, NamedTuple
 
-from polc.compiler.backend import build_native, provenance_tables
+from polc.compiler.backend import build_native
 from polc.compiler.codegen.native import NativeCode
 from polc.compiler.model import Model, Outcome
 from polc.compiler.resolve import Resolved
@@ -46,7 +46,7 @@ class Policy(NamedTuple):
         return cls(resolve(inventory, Asked(*world.subject)), inventory.sources)
 
     def native(self) -> tuple[NativeCode, Mapping[Direction, ProvenanceTable]]:
-        return build_native(self.resolved.program), provenance_tables(self.sources, self.resolved)
+        return build_native(self.sources, self.resolved)
 
     def judges(self) -> tuple[NativeEngine, Model]:
         return NativeEngine(*self.native()), Model(self.resolved.program, Config(generation=1))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from polc.compiler.backend import build_native, build_pair, provenance_tables
+from polc.compiler.backend import build_native, build_pair
 from polc.compiler.ir.nodes import Program
 from polc.compiler.ir.text import dump
 from polc.compiler.model import Model, Packet
@@ -64,7 +64,7 @@ def test_native_judges_what_is_in_force_and_tells_what_is_staged_as_the_model_do
     for _ in range(25):
         program = random_program(random, staged=True)
         resolved = _resolved(program)
-        engine = NativeEngine(build_native(program), provenance_tables(SOURCES, resolved))
+        engine = NativeEngine(*build_native(SOURCES, resolved))
         frames = list(_packets(random, 200))
         asked = [(direction, frame, now + n * PATIENCE) for n, (direction, frame) in enumerate(frames)]
         for (direction, frame), run in zip(frames, engine.run_all(asked), strict=True):

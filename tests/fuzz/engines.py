@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from polc.compiler.backend import build_native, provenance_tables
+from polc.compiler.backend import build_native
 from polc.compiler.codegen.native import NativeCode
 from polc.compiler.model import Entry, Model, Outcome
 from polc.judge.kernel import KernelEngine, runnable
@@ -44,7 +44,7 @@ class Policy:
 
     @cached_property
     def native(self) -> tuple[NativeCode, Mapping[Direction, ProvenanceTable]]:
-        return build_native(self.program), provenance_tables(self._inventory.sources, self.resolved)
+        return build_native(self._inventory.sources, self.resolved)
 
     @cached_property
     def objects(self) -> ObjectPair:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from polc.compiler.backend import build_native, provenance_tables
+from polc.compiler.backend import build_native
 from polc.compiler.model import Model, Outcome
 from polc.compiler.resolve import Resolved
 from polc.compiler.source import CompileError
@@ -118,9 +118,7 @@ def test_model_and_native_give_the_verdict_written_by_hand(case: Case) -> None:
         resolved = resolve(inventory, case.asked)
     except CompileError as error:
         pytest.fail(findings(error))
-    native = NativeEngine(
-        build_native(resolved.program), provenance_tables(inventory.sources, resolved), CONFIG
-    )
+    native = NativeEngine(*build_native(inventory.sources, resolved), CONFIG)
     for number, wanted in enumerate(case.packets):
         outcome = Model(resolved.program, CONFIG).step(wanted.direction, wanted.frame, 0.0)
         _check(resolved, wanted, outcome, allowed=outcome.verdict == "allow")

@@ -1,0 +1,233 @@
+"""What the worker keeps between requests, and the order it works in.
+
+Only files whose bytes changed are parsed again. Endpoints that a change probably touches come first, then
+those that were not looked at for longest, so that a stream of revisions starves nobody. A newer request stops
+the work between two files or two endpoints; what was parsed stays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from ...compiler.ir.nodes import Program
+from ...compiler.pipeline import Inventory, Parsed, assemble, compile_resolved, parse_source, reviewed
+from ...compiler.reading import decode
+from ...compiler.resolve import EndpointRef, differing, resolve_endpoint, touched
+from ...compiler.resolve import endpoints as endpoints_of
+from ...compiler.source import CompileError, Diagnostics, Source
+from ..protocol import (
+    Answer,
+    BeganFrame,
+    Compile,
+    Endpoint,
+    FailedFrame,
+    LoadedFrame,
+    MadeFrame,
+    ReadingFrame,
+    RefusedFrame,
+    ReviewedFrame,
+    Revise,
+    SameFrame,
+    Wanted,
+)
+from .wording import described, fault
+
+NEVER: Final = -1
+
+
+class Send(Protocol):
+    def __call__(self, answer: Answer, *blobs: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What an endpoint came to last."""
+
+    program: Program
+    identity: bytes
+
+
+class Desk:
+    """send: takes each answer. interrupted: whether a newer request waits."""
+
+    def __init__(self, send: Send, interrupted: Callable[[], bool]) -> None:
+        self._send = send
+        self._interrupted = interrupted
+        self._revision = NEVER
+        self._data: dict[str, bytes] = {}  # not parsed yet
+        self._parsed: dict[str, Parsed] = {}
+        self._good: dict[str, Parsed] = {}  # of the last revision that was loaded
+        self._inventory: Inventory | None = None  # the same
+        self._loaded = NEVER
+        self._refused = NEVER
+        self._reviewed = NEVER
+        self._wanted: list[Wanted] = []
+        self._wanted_of = NEVER
+        self._known: dict[EndpointRef, _Known] = {}
+        self._first: set[EndpointRef] = set()
+        self._seen: dict[EndpointRef, int] = {}
+
+    def take(self, request: Revise | Compile, blobs: Sequence[bytes]) -> None:
+        """Notes what is asked; `work` does it."""
+        if isinstance(request, Compile):
+            self._wanted, self._wanted_of = list(request.wanted), request.revision
+            return
+        self._revision = request.revision
+        for path in request.removed:
+            self._data.pop(path, None)
+            self._parsed.pop(path, None)
+        for path, data in zip(request.changed, blobs, strict=True):
+            self._data[path] = data
+            self._parsed.pop(path, None)
+
+    def work(self) -> None:
+        """Goes on until all is done or something newer is asked."""
+        if self._revision not in (self._loaded, self._refused) and not self._load():
+            return
+        if self._loaded != self._revision or self._wanted_of != self._revision:
+            return
+        inventory = self._inventory
+        assert inventory is not None
+        while self._wanted:
+            self._wanted.sort(key=self._urgency)
+            for wanted in list(self._wanted):
+                if self._interrupted():
+                    return
+                self._compile(inventory, wanted)
+                self._wanted.remove(wanted)
+        if self._reviewed != self._revision and not self._interrupted():
+            self._reviewed = self._revision
+            warnings = described(reviewed(inventory, self._in_order()), inventory.sources)
+            self._send(ReviewedFrame(revision=self._revision, warnings=warnings))
+
+    # --- reading ------------------------------------------------------------------------------------
+
+    def _load(self) -> bool:
+        """Whether it came to an end, good or bad."""
+        begin = time.monotonic()
+        for path in sorted(self._data):
+            if self._interrupted():
+                return False
+            self._send(ReadingFrame(revision=self._revision, path=path))
+            self._parsed[path] = _parse(path, self._data[path])
+            del self._data[path]
+        try:
+            inventory = assemble(self._in_order())
+        except CompileError as error:
+            self._refused = self._revision
+            findings = described(error.diagnostics, tuple(error.sources.values()))
+            self._send(RefusedFrame(revision=self._revision, findings=findings))
+            return True
+        refs = endpoints_of(inventory.world)
+        self._note_touched(inventory, refs)
+        self._inventory, self._good, self._loaded = inventory, dict(self._parsed), self._revision
+        self._send(
+            LoadedFrame(
+                revision=self._revision,
+                endpoints=_endpoints(inventory, refs),
+                warnings=described(inventory.warnings, inventory.sources),
+                seconds=time.monotonic() - begin,
+            )
+        )
+        return True
+
+    def _in_order(self) -> list[Parsed]:
+        return [self._parsed[path] for path in sorted(self._parsed)]
+
+    def _note_touched(self, inventory: Inventory, refs: Sequence[EndpointRef]) -> None:
+        """Adds to those that come first, and forgets endpoints that are gone."""
+        paths = {
+            path
+            for path in self._good.keys() | self._parsed.keys()
+            if self._good.get(path) is not self._parsed.get(path)
+        }
+        old, new = (
+            [resource for path in paths if path in side for resource in side[path].resources]
+            for side in (self._good, self._parsed)
+        )
+        before = self._inventory.world if self._inventory is not None else None
+        found = touched(before, inventory.world, differing(old, new))
+        there = frozenset(refs)
+        self._first = (self._first | (there if found is None else found)) & there
+        for ref in self._known.keys() - there:
+            del self._known[ref]
+        for ref in self._seen.keys() - there:
+            del self._seen[ref]
+
+    # --- compiling ----------------------------------------------------------------------------------
+
+    def _urgency(self, wanted: Wanted) -> tuple[bool, bool, int]:
+        ref = wanted.endpoint.ref
+        return wanted.last, ref not in self._first, self._seen.get(ref, NEVER)
+
+    def _compile(self, inventory: Inventory, wanted: Wanted) -> None:
+        begin = time.monotonic()
+        endpoint, ref, revision = wanted.endpoint, wanted.endpoint.ref, self._revision
+        self._send(BeganFrame(revision=revision, endpoint=endpoint))
+        try:
+            diagnostics = Diagnostics()
+            resolved = resolve_endpoint(inventory.world, ref, diagnostics)
+            known = self._known.get(ref)
+            if (
+                known
+                and resolved
+                and wanted.held == known.identity.hex()
+                and known.program == resolved.program
+            ):
+                self._same(endpoint, known.identity)
+                return
+            pair = compile_resolved(inventory, resolved, diagnostics)
+            self._known[ref] = _Known(pair.resolved.program, pair.identity)
+            if wanted.held == pair.identity.hex():
+                self._same(endpoint, pair.identity)
+                return
+            made = MadeFrame(
+                revision=revision,
+                endpoint=endpoint,
+                warnings=described(pair.warnings, inventory.sources),
+                seconds=time.monotonic() - begin,
+                emissions=pair.emissions,
+            )
+            self._send(made, pair.ingress, pair.egress)
+        except CompileError as error:
+            findings = described(error.diagnostics, tuple(error.sources.values()))
+            self._send(FailedFrame(revision=revision, endpoint=endpoint, findings=findings))
+        except (OSError, KeyboardInterrupt):
+            raise
+        except Exception as error:  # whatever it is, the other endpoints do not suffer for it
+            self._send(FailedFrame(revision=revision, endpoint=endpoint, findings=fault(error)))
+        finally:
+            self._first.discard(ref)
+            self._seen[ref] = revision
+
+    def _same(self, endpoint: Endpoint, identity: bytes) -> None:
+        self._send(SameFrame(revision=self._revision, endpoint=endpoint, identity=identity.hex()))
+
+
+def _parse(path: str, data: bytes) -> Parsed:
+    found = Diagnostics()
+    text = decode(data, path, found)
+    return (
+        Parsed(Source.of(path, ""), (), tuple(found)) if text is None else parse_source(Source.of(path, text))
+    )
+
+
+def _endpoints(inventory: Inventory, refs: Sequence[EndpointRef]) -> tuple[Endpoint, ...]:
+    world = inventory.world
+    hosts = {host.metadata.name: host for host in world.hosts}
+    found = []
+    for ref in refs:
+        if ref.kind == "HostEndpoint":
+            interface, node = hosts[ref.name].interface_name, hosts[ref.name].node
+        else:
+            item = next(
+                item for item in world.called(ref.namespace, ref.name) if item.entity.kind == ref.kind
+            )
+            interface, node = item.interface, item.node
+        found.append(
+            Endpoint(namespace=ref.namespace, name=ref.name, kind=ref.kind, interface=interface, node=node)
+        )
+    return tuple(found)
