@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ...pair.flow import TIMEOUTS, ProtocolClass, State, Timeout, timeout_of
 from ...pair.layout import FLOW_KEY, Config, Direction
@@ -19,8 +19,7 @@ FLOW_CLASSES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """seen: seconds. generation and rule: of the judgement that allowed the flow. owner: its direction."""
 
     seen: float
@@ -106,4 +105,4 @@ class Flows:
 
     def touch(self, key: bytes, entry: Entry, state: State, now: float) -> None:
         """Stores the entry with a new state, seen now."""
-        self.entries[key] = replace(entry, state=state, seen=now)
+        self.entries[key] = entry._replace(state=state, seen=now)

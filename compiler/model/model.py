@@ -7,9 +7,10 @@ docstring each branch of `_flow` below follows in its order.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from ...pair.flow import PICKED_UP, Event, Step, Transition, Who, transition
 from ...pair.flow import State as FlowState
@@ -26,8 +27,7 @@ class Verdict(StrEnum):
     DROP = "drop"
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What one direction's policy says. rule: the deciding index, None when no policy was asked.
 
     logs: indices of the Log rules that matched before it, in order. staged: the rule that would decide
@@ -41,8 +41,7 @@ class Judgement:
     staged: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What happened to one frame.
 
     rule, logs, staged: of the policy of `direction`, which judged the packet; `judged` says whether one did.
@@ -145,7 +144,7 @@ class Model:
         else:
             outcome = _outcome(self._ask(direction, packet), direction)
         if self._own and outcome.verdict is Verdict.DROP:
-            return replace(outcome, verdict=Verdict.ALLOW, rule=None, reason=Reason.NONE, direction=direction)
+            return outcome._replace(verdict=Verdict.ALLOW, rule=None, reason=Reason.NONE, direction=direction)
         return outcome
 
     def _ask(self, direction: Direction, packet: Packet, entry: Entry | None = None) -> Judgement:
@@ -190,7 +189,7 @@ class Model:
             outcome = self._judge_new(direction, packet, who, key, PICKED_UP, now)
         else:
             outcome = Outcome(Verdict.DROP, None, row.reason, direction)
-        return replace(outcome, key=key, entry=self.flows.get(key))
+        return outcome._replace(key=key, entry=self.flows.get(key))
 
     def _accept(
         self, direction: Direction, packet: Packet, entry: Entry, key: bytes, row: Transition, now: float
@@ -205,8 +204,8 @@ class Model:
             outcome = _outcome(asked, entry.owner)
             if outcome.verdict is Verdict.DROP:
                 del self._flows.entries[key]
-                return replace(outcome, reason=Reason.CUT)
-            entry = replace(entry, generation=self._config.generation, rule=_stamp(outcome))
+                return outcome._replace(reason=Reason.CUT)
+            entry = entry._replace(generation=self._config.generation, rule=_stamp(outcome))
         self._flows.touch(key, entry, row.state, now)
         return outcome
 

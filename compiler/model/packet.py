@@ -6,7 +6,7 @@ Only bytes inside the frame count; the IP header's own length fields do not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ...pair import packet as names
 from ...pair.layout import Direction
@@ -16,8 +16,7 @@ _IPV4_HEADER = 20
 _IPV6_HEADER = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Inner:
+class Inner(NamedTuple):
     """What an ICMP error says of the packet it carries, enough for a flow key.
 
     query: it is an ICMP query and `identifier` its identifier. Addresses are integers.
@@ -33,8 +32,7 @@ class Inner:
     identifier: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """One parsed packet. Fields after `cls` mean something only as far as the class knows them.
 
     version: 4 or 6. protocol: after extension headers. source, destination: addresses as integers.
@@ -67,14 +65,14 @@ class Packet:
 
     def reversed(self) -> Packet:
         """The packet that this one answers: addresses and ports swapped; of a reply the request (code 0)."""
-        answered = replace(
-            self, source=self.destination, destination=self.source, sport=self.dport, dport=self.sport
+        answered = self._replace(
+            source=self.destination, destination=self.source, sport=self.dport, dport=self.sport
         )
         if self.cls is not PacketClass.REPLY:
             return answered
         queries = names.QUERY_TYPES_V4 if self.version == 4 else names.QUERY_TYPES_V6
         kind = next(query for query, reply in queries.items() if reply == self.icmp_type)
-        return replace(answered, cls=PacketClass.QUERY, icmp_type=kind, icmp_code=0)
+        return answered._replace(cls=PacketClass.QUERY, icmp_type=kind, icmp_code=0)
 
 
 def parse_packet(frame: bytes, l2: int = 14, ethertype: int | None = None) -> Packet:
@@ -111,12 +109,12 @@ def _parse_v4(data: bytes) -> Packet:
         return known
     header = (data[0] & 0x0F) * 4
     if data[0] >> 4 != 4 or header < _IPV4_HEADER:
-        return replace(known, cls=PacketClass.MALFORMED)
+        return known._replace(cls=PacketClass.MALFORMED)
     if len(data) < header:
         return known
-    known = replace(known, protocol=data[9], source=_number(data, 12, 4), destination=_number(data, 16, 4))
+    known = known._replace(protocol=data[9], source=_number(data, 12, 4), destination=_number(data, 16, 4))
     if _number(data, 6, 2) & 0x1FFF:
-        return replace(known, cls=PacketClass.FRAGMENT)
+        return known._replace(cls=PacketClass.FRAGMENT)
     return _parse_payload(known, data[header:])
 
 
@@ -125,8 +123,8 @@ def _parse_v6(data: bytes) -> Packet:
     if len(data) < _IPV6_HEADER:
         return known
     if data[0] >> 4 != 6:
-        return replace(known, cls=PacketClass.MALFORMED)
-    known = replace(known, protocol=data[6], source=_number(data, 8, 16), destination=_number(data, 24, 16))
+        return known._replace(cls=PacketClass.MALFORMED)
+    known = known._replace(protocol=data[6], source=_number(data, 8, 16), destination=_number(data, 24, 16))
     return _walk_extensions(known, data)
 
 
@@ -136,19 +134,19 @@ def _walk_extensions(known: Packet, data: bytes) -> Packet:
     while header in names.EXTENSIONS:
         seen += 1
         if seen > names.EXTENSION_LIMIT or len(data) < at + 8:
-            return replace(known, cls=PacketClass.EXTENSION, protocol=header)
+            return known._replace(cls=PacketClass.EXTENSION, protocol=header)
         length = 8
         if header == names.EXT_FRAGMENT:
             if _number(data, at + 2, 2) >> 3:
-                return replace(known, cls=PacketClass.FRAGMENT, protocol=data[at])
+                return known._replace(cls=PacketClass.FRAGMENT, protocol=data[at])
         elif header == names.EXT_AUTH:
             length = (data[at + 1] + 2) * 4
         else:
             length = (data[at + 1] + 1) * 8
         header, at = data[at], at + length
     if header == names.EXT_NONE:
-        return replace(known, cls=PacketClass.EXTENSION, protocol=header)
-    return _parse_payload(replace(known, protocol=header), data[at:])
+        return known._replace(cls=PacketClass.EXTENSION, protocol=header)
+    return _parse_payload(known._replace(protocol=header), data[at:])
 
 
 def _parse_payload(known: Packet, payload: bytes) -> Packet:
@@ -157,14 +155,14 @@ def _parse_payload(known: Packet, payload: bytes) -> Packet:
     if len(payload) < least:
         return known
     if known.protocol in names.PORT_PROTOCOLS:
-        known = replace(known, sport=_number(payload, 0, 2), dport=_number(payload, 2, 2))
+        known = known._replace(sport=_number(payload, 0, 2), dport=_number(payload, 2, 2))
     if known.protocol == names.PROTO_TCP:
-        return replace(known, cls=PacketClass.TCP, tcp_flags=payload[13])
+        return known._replace(cls=PacketClass.TCP, tcp_flags=payload[13])
     if known.protocol == names.PROTO_UDP:
-        return replace(known, cls=PacketClass.UDP)
+        return known._replace(cls=PacketClass.UDP)
     if known.protocol == _icmp_protocol(known.version):
         return _parse_icmp(known, payload)
-    return replace(known, cls=PacketClass.GENERIC)
+    return known._replace(cls=PacketClass.GENERIC)
 
 
 def _icmp_protocol(version: int) -> int:
@@ -173,12 +171,12 @@ def _icmp_protocol(version: int) -> int:
 
 def _parse_icmp(known: Packet, payload: bytes) -> Packet:
     kind = payload[0]
-    known = replace(known, cls=_icmp_class(known.version, kind), icmp_type=kind, icmp_code=payload[1])
+    known = known._replace(cls=_icmp_class(known.version, kind), icmp_type=kind, icmp_code=payload[1])
     if known.cls in (PacketClass.QUERY, PacketClass.REPLY):
-        return replace(known, identifier=_number(payload, 4, 2))
+        return known._replace(identifier=_number(payload, 4, 2))
     if known.cls is PacketClass.ERROR:
         inner = _inner_v4(payload[8:]) if known.version == 4 else _inner_v6(payload[8:])
-        return replace(known, inner=inner)
+        return known._replace(inner=inner)
     return known
 
 
@@ -215,9 +213,9 @@ def _inner_v6(data: bytes) -> Inner | None:
 
 def _inner_payload(found: Inner, payload: bytes) -> Inner | None:
     if found.protocol in names.PORT_PROTOCOLS:
-        return replace(found, sport=_number(payload, 0, 2), dport=_number(payload, 2, 2))
+        return found._replace(sport=_number(payload, 0, 2), dport=_number(payload, 2, 2))
     if found.protocol == _icmp_protocol(found.version):
         if _icmp_class(found.version, payload[0]) is not PacketClass.QUERY:
             return None
-        return replace(found, query=True, identifier=_number(payload, 4, 2))
+        return found._replace(query=True, identifier=_number(payload, 4, 2))
     return found

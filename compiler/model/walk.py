@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..ir.nodes import (
     Action,
@@ -28,8 +29,7 @@ from .packet import Packet
 _BITS = {4: 32, 6: 128}
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """allowed, by which index, and the Log rules that matched on the way, in order.
 
     staged: the index that would decide otherwise were the staged policies in force, None when none would.
@@ -73,7 +73,7 @@ class Walk:
         if judge.staged is None:
             return decision
         would = self._decide(judge.staged, packet)
-        return decision if would.allowed is decision.allowed else replace(decision, staged=would.rule)
+        return decision if would.allowed is decision.allowed else decision._replace(staged=would.rule)
 
     def _decide(self, judge: Judge, packet: Packet) -> Decision:
         """Tier by tier; after the last one, or when there is none, the end (§6.2 points 1 to 4)."""

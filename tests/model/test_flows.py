@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from polc.compiler.model import Entry, Model, Verdict
 from polc.pair.flow import State
@@ -231,5 +229,5 @@ def test_classes_without_flows_are_dropped_or_passed_by_their_class() -> None:
     fragment = ether(ip(PEER, POD, 17, udp_part(1, 2), fragment=3))
     assert dropped(model.step(IN, fragment, 0)) is Reason.FRAGMENT
     arp = model.step(IN, ether(bytes(28), 0x0806), 0)
-    assert arp == replace(arp, verdict=Verdict.ALLOW, rule=None, judged=False, key=None, entry=None)
+    assert arp == arp._replace(verdict=Verdict.ALLOW, rule=None, judged=False, key=None, entry=None)
     assert not model.flows
