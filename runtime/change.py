@@ -40,7 +40,8 @@ class Change:
     """core: reused, None = a new one. generation: to load and put in force, 0 = the policy stays.
 
     missing: gates to attach. surplus: gates to take away at the end. settle: the bank not in force is to be
-    overwritten with the pair in force. first_closed: word 1 before the first gate.
+    overwritten with the pair in force. first_closed: word 1 before the first gate. heir_of: whose flow table
+    and event ring go on in a new core.
     """
 
     core: Core | None
@@ -51,6 +52,7 @@ class Change:
     settle: bool = False
     first_closed: bool = False
     notes: tuple[str, ...] = ()
+    heir_of: Core | None = None
 
     @property
     def quiet(self) -> bool:
@@ -86,7 +88,7 @@ def decide(standing: Standing, wish: Wish, has_tcx: Callable[[], bool]) -> Chang
     core = standing.core if standing.gates and standing.mode is wish.mode else None
     missing = tuple((one, hook_of(wish.mode, one)) for one in Direction if one not in kept)
     surplus = (*standing.surplus, *(one for one in standing.gates.values() if one not in kept.values()))
-    generation, notes = _generation(standing, wish) if core else (2 if wish.closed else 1, ())
+    generation, notes = _generation(standing, wish) if core else (_first(standing, wish), ())
     return Change(
         core,
         generation,
@@ -94,9 +96,17 @@ def decide(standing: Standing, wish: Wish, has_tcx: Callable[[], bool]) -> Chang
         missing,
         surplus,
         settle=bool(generation) or (core is not None and core.idle != core.active),
-        first_closed=core is None and wish.closed,
+        first_closed=core is None and wish.closed and standing.elder is None,
         notes=notes,
+        heir_of=None if core is not None else standing.elder,
     )
+
+
+def _first(standing: Standing, wish: Wish) -> int:
+    """The first generation of a new core: later than those that stamped the flows it takes over."""
+    if standing.elder is not None and standing.elder.value:
+        return next_word(standing.elder.value)
+    return 2 if wish.closed else 1
 
 
 def _refuse_other_mode(standing: Standing, wish: Wish) -> None:
@@ -121,7 +131,7 @@ def _kept(standing: Standing, wish: Wish) -> dict[Direction, Gate]:
 def _mechanism(standing: Standing, wish: Wish, has_tcx: Callable[[], bool]) -> Mechanism:
     if wish.mechanism is not None:
         return wish.mechanism
-    present = [gate.runner.mechanism for gate in standing.gates.values()]
+    present = [gate.runner.mechanism for gate in (*standing.gates.values(), *standing.surplus)]
     if present:
         return present[0]
     return Mechanism.TCX if has_tcx() else Mechanism.CLSACT

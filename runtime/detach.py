@@ -12,15 +12,14 @@ from pydantic import BaseModel, ConfigDict
 from . import hooks
 from .bpf import Object
 from .bpffs import Bpffs
-from .errors import CannotError, NotInForce
+from .errors import CannotError, NotInForce, cannot
 from .gate import Gates
 from .grace import Grace
-from .install import orphans
 from .interface import find_interface
 from .kernel import Kernel
 from .netlink import Link
-from .pins import Pins
 from .readback import Core, Reading, read
+from .surroundings import Surroundings
 from .word import Word
 
 DETACH_VERSION: Final = 1
@@ -58,12 +57,16 @@ def _detached(
     kernel: Kernel, link: Link, root: Path, place: Bpffs | None, cookie: int, gates: Gates | None
 ) -> DetachReport:
     reading = read(kernel, link, gates)
+    around = Surroundings(kernel, place or Bpffs(root), cookie)
     try:
-        removed = [*_disarm(kernel, reading.cores.values()), *_remove_gates(kernel, link, reading)]
+        own = _own_cores(around, reading)
+    except OSError as error:
+        raise cannot(error, f"look at the pins of {link.name}") from error
+    try:
+        removed = [*_disarm(kernel, own), *_remove_gates(kernel, link, reading)]
         notes: tuple[str, ...] = (f"no bpf filesystem at {root}: pins, if any, stay where they are",)
         if place is not None:
-            pins = Pins(kernel.bpf, place, place.directory(cookie, link.index))
-            removed += _remove_pins(kernel, pins, reading)
+            removed += _remove_pins(around, reading, own)
             notes = ()
     except (OSError, CannotError) as error:
         why = error.message if isinstance(error, CannotError) else error.strerror or error
@@ -72,6 +75,15 @@ def _detached(
             "run `polc detach` again; `polc status` shows what is left",
         ) from error
     return DetachReport(interface=link.name, removed=tuple(removed), notes=notes)
+
+
+def _own_cores(around: Surroundings, reading: Reading) -> tuple[Core, ...]:
+    """Those behind gates of this version that no gate elsewhere reads too."""
+    cores = dict.fromkeys(gate.core for gate in reading.gates)
+    pinned = around.pins(reading.link.index).slots()
+    odd = len(cores) > 1 or any(slots != pinned for slots, _ in cores)
+    foreign = around.foreign(reading) if odd else ()
+    return tuple(reading.cores[one] for one in cores if one not in foreign)
 
 
 def _disarm(kernel: Kernel, cores: Iterable[Core]) -> list[str]:
@@ -92,15 +104,19 @@ def _disarm(kernel: Kernel, cores: Iterable[Core]) -> list[str]:
 
 def _remove_gates(kernel: Kernel, link: Link, reading: Reading) -> list[str]:
     done = []
-    for gate in reading.gates:
+    gates = (*reading.gates, *reading.elders)
+    for gate in gates:
         hooks.remove(kernel, link.index, gate.runner)
         done.append(f"{gate.direction.word} gate on {gate.runner.place}")
-    if hooks.drop_own_clsact(kernel, link.index, [gate.runner for gate in reading.gates]):
+    if hooks.drop_own_clsact(kernel, link.index, [gate.runner for gate in gates]):
         done.append("the clsact qdisc, which polc made and which is empty")
     return done
 
 
-def _remove_pins(kernel: Kernel, pins: Pins, reading: Reading) -> list[str]:
-    twins = [twin for core in reading.cores.values() for twin in pins.twins(core.slots)]
-    every = (pins, *twins, *orphans(kernel, pins))
-    return [f"pin {one.directory.name}/{name}" for one in every for name in one.clear()]
+def _remove_pins(around: Surroundings, reading: Reading, cores: Iterable[Core]) -> list[str]:
+    pins = around.pins(reading.link.index)
+    twins = [(twin, core.slots) for core in cores for twin in around.twins(reading, core.slots)]
+    every = [(pins, pins.clear())]
+    every += [(one, around.clear(one, slots)) for one, slots in twins]
+    every += [(one, around.clear(one)) for one in around.stale(reading.link.index, elsewhere=True)]
+    return [f"pin {one.directory.name}/{name}" for one, names in every for name in names]

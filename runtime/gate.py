@@ -37,11 +37,13 @@ from .assembler import (
 )
 from .bpf import Bpf, Fd, MapShape, MapType, Object, ProgramCode
 from .section import section_data, section_map
-from .word import create_word
+from .word import WORD_BYTES, create_word
 
 GATE_VERSION: Final = 1
 RODATA_MAP: Final = "gate.rodata"  # bpftool prints metadata of the first map with `.rodata` in its name
+GATE_PREFIX: Final = "polc_gate_"
 TAG_BYTES: Final = 8
+_SHAPES: Final = sorted([(4, 4, layout.SLOT_COUNT), (4, WORD_BYTES, 1)])  # of slot map and word
 _SKB_CB: Final = 48  # offsetof(struct __sk_buff, cb)
 
 
@@ -50,9 +52,16 @@ def gate_text(direction: Direction) -> str:
     return f"{GATE_VERSION} {direction.word}"
 
 
+def _said(text: str) -> tuple[int, Direction] | None:
+    """(version, direction) of a gate's text, whichever version wrote it."""
+    number, _, word = text.partition(" ")
+    direction = next((one for one in Direction if one.word == word), None)
+    return (int(number), direction) if number.isdecimal() and direction is not None else None
+
+
 def gate_name(direction: Direction) -> str:
     """The program's name in the kernel."""
-    return f"polc_gate_{direction.word[:2]}"
+    return f"{GATE_PREFIX}{direction.word[:2]}"
 
 
 def gate_code(direction: Direction, between: Sequence[Item] = ()) -> tuple[Insn, ...]:
@@ -101,7 +110,8 @@ class FoundGate:
     """A program that says it is a gate. text: its `.rodata`. direction: None for a version not known here.
 
     genuine: of this version, its `.rodata` frozen, its code the one assembled here. slots, word: map ids,
-    0 when they are missing.
+    0 when they are missing. elder: made by another version of polc, as its frozen `.rodata` and the shapes of
+    the two maps say; its code is not known here.
     """
 
     program: int
@@ -110,6 +120,7 @@ class FoundGate:
     genuine: bool
     slots: int
     word: int
+    elder: bool = False
 
 
 class Gates:
@@ -118,6 +129,7 @@ class Gates:
     def __init__(self, between: Sequence[Item] = ()) -> None:
         self._between = tuple(between)
         self._loaded_tags: dict[Direction, bytes] = {}
+        self._tags: dict[Direction, tuple[bytes, ...]] = {}
 
     def code(self, direction: Direction) -> tuple[Insn, ...]:
         return gate_code(direction, self._between)
@@ -141,6 +153,7 @@ class Gates:
         text: str | None = None
         frozen = False
         slots = word = 0
+        shapes = []
         for number in info.map_ids:
             map_ = bpf.fd_by_id(Object.MAP, number)
             if map_ is None:  # not while the program lives
@@ -153,14 +166,20 @@ class Gates:
                     text = (data or b"").split(b"\0", 1)[0].decode("ascii", "replace")
                 elif shape.name == layout.MAP_SLOTS and shape.type == MapType.PROG_ARRAY:
                     slots = number
+                    shapes.append((shape.key_size, shape.value_size, shape.max_entries))
                 elif shape.name == layout.MAP_WORD and shape.type == MapType.ARRAY:
                     word = number
+                    shapes.append((shape.key_size, shape.value_size, shape.max_entries))
         if text is None:
             return None
         direction = next((one for one in Direction if gate_text(one) == text), None)
         whole = bool(frozen and slots and word and direction is not None)
         genuine = whole and direction is not None and self._is_ours(bpf, direction, info.tag)
-        return FoundGate(info.id, text, direction, genuine, slots, word)
+        said = _said(text)
+        elder = frozen and said is not None and said[0] != GATE_VERSION and sorted(shapes) == _SHAPES
+        if elder and said is not None:
+            direction = said[1]
+        return FoundGate(info.id, text, direction, genuine, slots, word, elder)
 
     def _is_ours(self, bpf: Bpf, direction: Direction, tag: bytes) -> bool:
         """Whether the tag is this gate's.
@@ -169,8 +188,10 @@ class Gates:
         since), so that a look writes nothing; a tag of neither kind is compared with the gate loaded once by
         this process.
         """
-        image = encode(self.code(direction))
-        if tag in (hashlib.sha256(image).digest()[:TAG_BYTES], hashlib.sha1(image).digest()[:TAG_BYTES]):
+        if direction not in self._tags:
+            image = encode(self.code(direction))
+            self._tags[direction] = hashlib.sha256(image).digest(), hashlib.sha1(image).digest()
+        if tag in [one[:TAG_BYTES] for one in self._tags[direction]]:
             return True
         if direction not in self._loaded_tags:
             with (

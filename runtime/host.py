@@ -27,9 +27,12 @@ class Host:
     def cookie(self) -> int:
         return netns.cookie()
 
-    def locked(self, cookie: int, ifindex: int) -> AbstractContextManager[None]:
-        """Held while an interface is changed; dies with its holder."""
-        return lock.locked(f"{cookie}-{ifindex}.lock", patience=self._patience)
+    def locked(
+        self, cookie: int, ifindex: int, patience: float = lock.PATIENCE
+    ) -> AbstractContextManager[None]:
+        """Held while an interface is changed; dies with its holder. patience: as given at the start, or this
+        when it is less."""
+        return lock.locked(f"{cookie}-{ifindex}.lock", patience=min(patience, self._patience))
 
     def find_bpffs(self, root: Path) -> bpffs.Bpffs | None:
         return bpffs.find(root)

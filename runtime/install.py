@@ -9,8 +9,9 @@ and the rest only tidies: what could not be tidied is said, and the next attach 
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -22,7 +23,6 @@ from .bpf import Bpf, Fd, Object
 from .change import Change
 from .errors import CannotError, cannot
 from .gate import Gates, create_slots
-from .grace import Grace
 from .hooks import FILTER_NAME, FILTER_NAME_OWN_CLSACT, Mechanism, TcHook
 from .kernel import Kernel
 from .loader import LoadedPair, load_pair
@@ -31,7 +31,8 @@ from .pins import SLOTS, WORD, Pins, Target, gate_pin
 from .policy import Policy
 from .readback import read
 from .rollback import Rollback
-from .standing import Standing, judge
+from .standing import Standing
+from .surroundings import Surroundings
 from .swap import Banks
 from .word import Word, create_word
 
@@ -44,9 +45,12 @@ class Site:
 
     kernel: Kernel
     link: Link
-    pins: Pins
-    gates: Gates = field(default_factory=Gates)
-    grace: Grace = field(default_factory=Grace)
+    gates: Gates
+    around: Surroundings
+
+    @property
+    def pins(self) -> Pins:
+        return self.around.pins(self.link.index)
 
     @property
     def bpf(self) -> Bpf:
@@ -63,23 +67,13 @@ class Core:
     word_id: int
 
 
-def install(
-    site: Site, standing: Standing, change: Change, pair: ObjectPair, config: Config
-) -> tuple[str, ...]:
-    """Makes the change. Returns what could not be tidied, a line each.
+class Work:
+    """One change, in the order of its methods. held: keeps open what is needed until the end.
 
-    Raises CannotError, ObjectFault and OSError with everything taken back, NotInForce when it could not be.
+    `prepare` and `commit` raise CannotError, ObjectFault and OSError; what was done is then `undo`'s to take
+    back. After `commit` nothing is taken back any more.
     """
-    with ExitStack() as held:
-        work = _Work(site, standing, change, held)
-        with Rollback() as undo:
-            work.prepare(pair, config, undo)
-            work.commit()
-            undo.keep()
-        return work.tidy()
 
-
-class _Work:
     def __init__(self, site: Site, standing: Standing, change: Change, held: ExitStack) -> None:
         self._site = site
         self._standing = standing
@@ -90,11 +84,24 @@ class _Work:
         self._core = self._open_core()
         self._word = Word(site.bpf, self._core.word, writable=True)
         held.callback(self._word.close)
-        self._banks = Banks(site.bpf, self._core.slots, self._word, site.grace)
+        self._banks = Banks(site.bpf, self._core.slots, self._word)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no packet that read an earlier word can still be on its way to the bank to be filled; if
+        one can, a grace period has to pass before `prepare`."""
+        core = self._change.core
+        return not self._change.generation or core is None or (core.value != 0 and core.idle == core.active)
+
+    @property
+    def settles(self) -> bool:
+        """Whether a grace period has to pass between `commit` and `tidy`."""
+        return self._change.settle and self._filled != {0, 1}
 
     # --- before the store ---------------------------------------------------------------------------
 
-    def prepare(self, pair: ObjectPair, config: Config, undo: Rollback) -> None:
+    def prepare(self, pair: ObjectPair, config: Config, undo: Rollback, until: ExitStack) -> None:
+        """Everything but the store. until: keeps open what only taking back needs."""
         change = self._change
         if change.generation:
             settings = replace(config, generation=change.generation)
@@ -104,11 +111,9 @@ class _Work:
         if change.first_closed:
             self._word.store(1)
         if self._pair is not None:
-            if not self._at_rest():
-                self._site.grace.wait(self._site.bpf)
             self._filled = self._banks_to_fill()
             for bank in sorted(self._filled):
-                self._banks.note(bank, undo, self._held)
+                self._banks.note(bank, undo, until)
                 self._banks.fill(bank, self._programs())
         self._attach_gates(undo)
         self._check()
@@ -136,7 +141,7 @@ class _Work:
 
     def _shared_maps(self) -> dict[str, Fd]:
         """The flow table and event ring of the pair in force, so that a swap keeps them."""
-        core = self._change.core
+        core = self._change.core or self._change.heir_of
         if core is None or core.value == 0:
             return {}
         known = next((one for one in core.active if isinstance(one, Policy)), None)
@@ -144,11 +149,6 @@ class _Work:
         return {
             name: self._held.enter_context(self._by_id(Object.MAP, number)) for name, number in ids.items()
         }
-
-    def _at_rest(self) -> bool:
-        """Whether no packet that read an earlier word can still be on its way to the bank to be filled."""
-        core = self._change.core
-        return core is None or (core.value != 0 and core.idle == core.active)
 
     def _banks_to_fill(self) -> set[int]:
         """Nothing reads either bank while the word is 0: then both are filled at once."""
@@ -243,23 +243,24 @@ class _Work:
 
     # --- after the store ------------------------------------------------------------------------------
 
-    def tidy(self) -> tuple[str, ...]:
-        """Overwrites the other bank, removes surplus gates and wrong pins. Returns what failed."""
-        steps = (
-            ("overwrite the bank that is not in force", self._settle),
-            ("remove surplus gates", self._remove_surplus),
-            ("remove stale pins", self._drop_stale_pins),
-        )
-        failures = []
-        for what, step in steps:
-            try:
-                step()
-            except (OSError, CannotError) as error:
-                failures.append(f"could not {what}: {error}")
-        return tuple(failures)
+    def tidy(self, late: str = "") -> tuple[str, ...]:
+        """Overwrites the other bank and removes surplus gates. Returns what failed.
 
-    def _settle(self) -> None:
-        if self._change.settle and self._filled != {0, 1}:
+        late: why no grace period could be waited for; then the other bank stays.
+        """
+        return _tried(
+            ("overwrite the bank that is not in force", partial(self._settle, late)),
+            ("remove surplus gates", self._remove_surplus),
+        )
+
+    def tidy_pins(self, standing: Standing, stale: Sequence[Pins]) -> tuple[str, ...]:
+        """Removes pins that are not wanted: here, as read back, and `stale` elsewhere."""
+        return _tried(("remove stale pins", partial(self._drop_stale_pins, standing, stale)))
+
+    def _settle(self, late: str) -> None:
+        if self.settles:
+            if late:
+                raise CannotError(late)
             self._banks.settle(self._programs())
 
     def _remove_surplus(self) -> None:
@@ -269,20 +270,24 @@ class _Work:
             hooks.remove(kernel, index, runner)
         hooks.drop_own_clsact(kernel, index, removed)
 
-    def _drop_stale_pins(self) -> None:
-        pins = self._site.pins
-        reading = read(self._site.kernel, self._site.link, self._site.gates)
-        wanted = wanted_pins(judge(reading))
+    def _drop_stale_pins(self, standing: Standing, stale: Sequence[Pins]) -> None:
+        pins, around = self._site.pins, self._site.around
+        wanted = wanted_pins(standing)
         for name in pins.wrong(wanted):
             if name not in wanted:
                 pins.drop(name)
-        for other in (*pins.twins(self._core.slots_id), *orphans(self._site.kernel, pins)):
-            other.clear()
+        for other in stale:
+            around.clear(other, self._core.slots_id)
 
 
-def orphans(kernel: Kernel, pins: Pins) -> tuple[Pins, ...]:
-    """What is pinned for interfaces of this network namespace that are gone: nobody else would remove it."""
-    return pins.orphans(kernel.host.cookie(), {link.index for link in kernel.net.links()})
+def _tried(*steps: tuple[str, Callable[[], object]]) -> tuple[str, ...]:
+    failures = []
+    for what, step in steps:
+        try:
+            step()
+        except (OSError, CannotError) as error:
+            failures.append(f"could not {what}: {error}")
+    return tuple(failures)
 
 
 def wanted_pins(standing: Standing) -> dict[str, Target]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -107,6 +107,14 @@ class Netlink:
                 return link
         raise OSError(errno.ENODEV, f"no interface {name!r} in this network namespace")
 
+    def gone(self, indices: Collection[int]) -> frozenset[int]:
+        """Those of the indices that no device of the namespace has. Far cheaper than `links`.
+
+        The C library's list does not say when it was interrupted (S35), so what is not in it is asked for.
+        """
+        listed = {index for index, _ in socket.if_nameindex()}
+        return frozenset(index for index in indices if index not in listed and not _is_there(index))
+
     def has_clsact(self, ifindex: int) -> bool:
         """Whether the device has a clsact qdisc (false for the older `ingress` qdisc)."""
 
@@ -196,6 +204,16 @@ def _read(dump: Callable[[], _T]) -> _T:
         except NetlinkError as error:
             raise _os_error(error) from error
     raise OSError(errno.EINTR, "the kernel's list kept changing while it was read")
+
+
+def _is_there(index: int) -> bool:
+    try:
+        socket.if_indextoname(index)
+    except OSError as error:
+        if error.errno in (errno.ENXIO, errno.ENODEV):
+            return False
+        raise
+    return True
 
 
 def _os_error(error: NetlinkError) -> OSError:

@@ -6,7 +6,7 @@ witness nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -81,30 +81,17 @@ class Pins:
         self._bpffs.prune(self.directory)
         return done
 
-    def twins(self, slots: int) -> tuple[Pins, ...]:
-        """Other directories whose slot map is the one with id `slots`: where the interface was before it was
-        moved to another network namespace, which gives a tcx gate a new ifindex and keeps it."""
-        others = (Pins(self._bpf, self._bpffs, path) for path in self._bpffs.directories())
-        return tuple(
-            one
-            for one in others
-            if one.directory != self.directory and one._is_right(SLOTS, Target(Object.MAP, slots))
-        )
+    def slots(self) -> int:
+        """The id of the slot map that is pinned, 0 when there is none."""
+        found = self._bpf.obj_get(str(self.directory / SLOTS))
+        if found is None:
+            return 0
+        with found:
+            return self._bpf.map_info(found).id
 
-    def orphans(self, cookie: int, indices: Collection[int]) -> tuple[Pins, ...]:
-        """Directories of interfaces that were in the namespace `cookie` and are gone.
-
-        indices: of the interfaces it has. A directory with a link that is on a device stays: that interface
-        was moved to another namespace, and its tcx gates need the slot map pinned here.
-        """
-        found = []
-        for path in self._bpffs.directories():
-            space, _, index = path.name.partition("-")
-            if space == str(cookie) and index.isdecimal() and int(index) not in indices:
-                one = Pins(self._bpf, self._bpffs, path)
-                if not any(one._is_on_a_device(gate_pin(hook)) for hook in TcHook):
-                    found.append(one)
-        return tuple(found)
+    def on_a_device(self) -> bool:
+        """Whether one of the links pinned here is on a device, wherever that is."""
+        return any(self._is_on_a_device(gate_pin(hook)) for hook in TcHook)
 
     def _is_on_a_device(self, name: str) -> bool:
         link = self._bpf.obj_get(str(self.directory / name))

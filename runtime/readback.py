@@ -15,7 +15,7 @@ from typing import Final
 from ..pair.layout import SLOT_COUNT, Direction, bank_of, slot
 from .bpf import Fd, MapType, Object
 from .errors import GoneError, cannot
-from .gate import Gates
+from .gate import FoundGate, Gates
 from .hooks import Runner, TcHook, runners
 from .kernel import Kernel
 from .netlink import Link
@@ -68,16 +68,20 @@ class Core:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One interface as read. hooks: everything that runs, in order. gates: ours among it, hook by hook."""
+    """One interface as read. hooks: everything that runs, in order. gates: ours among it, hook by hook.
+
+    elders: gates of ours that another version of polc attached. cores: behind gates and elders.
+    """
 
     link: Link
     hooks: Mapping[TcHook, tuple[Runner, ...]]
     gates: tuple[Gate, ...]
     cores: Mapping[tuple[int, int], Core]
+    elders: tuple[Gate, ...] = ()
 
     def before(self, gate: Gate) -> tuple[Runner, ...]:
         """Foreign programs and classifiers that run before the gate on its hook and can decide instead."""
-        ours = {one.runner for one in self.gates}
+        ours = {one.runner for one in (*self.gates, *self.elders)}
         order = self.hooks[gate.runner.hook]
         earlier = order[: order.index(gate.runner)]
         return tuple(one for one in earlier if one not in ours and not (one.filter and one.filter.chain))
@@ -100,17 +104,17 @@ def read(kernel: Kernel, link: Link, gates: Gates | None = None, held: ExitStack
 
 def _read(kernel: Kernel, link: Link, known: Gates, held: ExitStack) -> Reading:
     hooks = {hook: runners(kernel, link.index, hook) for hook in TcHook}
-    found = [
-        gate
-        for hook in TcHook
-        for runner in hooks[hook]
-        if (gate := _recognised(kernel, known, runner, held)) is not None
-    ]
-    cores = {core: _core(kernel, *core) for core in dict.fromkeys(gate.core for gate in found)}
-    return Reading(link, hooks, tuple(found), cores)
+    found: dict[bool, list[Gate]] = {False: [], True: []}
+    for runner in (*hooks[TcHook.INGRESS], *hooks[TcHook.EGRESS]):
+        gate = _recognised(kernel, known, runner, held)
+        if gate is not None and (gate.genuine or gate.elder) and gate.direction is not None:
+            found[gate.elder].append(Gate(runner, gate.direction, gate.slots, gate.word))
+    gates, elders = found[False], found[True]
+    cores = {core: _core(kernel, *core) for core in dict.fromkeys(gate.core for gate in (*gates, *elders))}
+    return Reading(link, hooks, tuple(gates), cores, tuple(elders))
 
 
-def _recognised(kernel: Kernel, known: Gates, runner: Runner, held: ExitStack) -> Gate | None:
+def _recognised(kernel: Kernel, known: Gates, runner: Runner, held: ExitStack) -> FoundGate | None:
     if not runner.program or (runner.filter is not None and not runner.filter.direct):
         return None
     program = kernel.bpf.fd_by_id(Object.PROG, runner.program)
@@ -118,10 +122,7 @@ def _recognised(kernel: Kernel, known: Gates, runner: Runner, held: ExitStack) -
         return None
     with program:
         _hold_slots(kernel, program, held)
-        gate = known.recognise(kernel.bpf, program)
-    if gate is None or not gate.genuine or gate.direction is None:
-        return None
-    return Gate(runner, gate.direction, gate.slots, gate.word)
+        return known.recognise(kernel.bpf, program)
 
 
 def _hold_slots(kernel: Kernel, program: Fd, held: ExitStack) -> None:
@@ -144,9 +145,9 @@ def _core(kernel: Kernel, slots_id: int, word_id: int) -> Core:
     with _map(kernel, slots_id) as slots, _map(kernel, word_id) as word:
         for _ in range(_TRIES):
             before = _word(kernel, word)
-            contents = [_slot(kernel, slots, index) for index in range(SLOT_COUNT)]
-            if before == _word(kernel, word) and not any(one is _GONE for one in contents):
-                return Core(slots_id, word_id, before, tuple(contents))
+            found = contents(kernel, slots)
+            if before == _word(kernel, word) and not any(one is _GONE for one in found):
+                return Core(slots_id, word_id, before, found)
     raise OSError(errno.EAGAIN, "the slots kept changing while they were read")
 
 
@@ -164,11 +165,16 @@ def _word(kernel: Kernel, word: Fd) -> int:
 _GONE: Final = Stranger(0, "")  # the slot was overwritten between reading its id and opening the program
 
 
-def _slot(kernel: Kernel, slots: Fd, index: int) -> Slot:
-    raw = kernel.bpf.map_lookup(slots, index.to_bytes(4, "little"), _ID_BYTES)
-    if raw is None:
-        return None
-    program = kernel.bpf.fd_by_id(Object.PROG, int.from_bytes(raw, "little"))
+def contents(kernel: Kernel, slots: Fd) -> tuple[Slot, ...]:
+    """What is in each slot of a slot map; a program that is in several is read once. Raises BpfError."""
+    raw = [kernel.bpf.map_lookup(slots, n.to_bytes(4, "little"), _ID_BYTES) for n in range(SLOT_COUNT)]
+    ids = [int.from_bytes(one, "little") if one is not None else 0 for one in raw]
+    read = {number: _program(kernel, number) for number in dict.fromkeys(ids) if number}
+    return tuple(read.get(number) for number in ids)
+
+
+def _program(kernel: Kernel, number: int) -> Slot:
+    program = kernel.bpf.fd_by_id(Object.PROG, number)
     if program is None:
         return _GONE
     with program:

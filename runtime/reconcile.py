@@ -1,25 +1,43 @@
 """Many interfaces in one pass: for each, what is wanted and what the kernel shows become the fewest changes.
 
-Nothing of one interface holds another up: its fault is its own, and is handed back with it.
+    look at each → lock and look again → make everything and store the word → ONE grace period for all
+    → tidy → read back
+
+An interface that is as wanted costs one look. Nothing of one interface holds another up: its fault is its
+own, and is handed back with it. A lock is held from the second look to the end of its interface's work;
+locks are taken in the order of the device indices, and one that another process holds is not waited for
+when there are other interfaces to see to.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 from ..pair.object import ObjectPair
-from .attach import attach
+from .bpf import BpfError
+from .decision import Asked, Decision, look
 from .drift import Finding
-from .errors import RuntimeFault
+from .errors import CannotError, NotInForce, RuntimeFault, cannot
 from .gate import Gates
 from .grace import Grace
+from .install import Site, Work
 from .kernel import Kernel
+from .lock import PATIENCE
 from .netlink import Link
+from .readback import Reading, read
 from .request import AttachReport, AttachRequest
+from .rollback import Rollback
+from .standing import judge
+from .status import describe
+from .surroundings import Surroundings
 
+_SHORT: Final = 0.02  # seconds that a job of many waits for its lock
 _TCX_WRITES: Final = ("LINK_CREATE", "LINK_UPDATE", "LINK_DETACH", "PROG_ATTACH", "PROG_DETACH")
 
 
@@ -51,21 +69,184 @@ class Done:
 def reconcile(kernel: Kernel, jobs: Sequence[Job], gates: Gates, grace: Grace) -> tuple[Done, ...]:
     """Brings each job's pair into force, in the order of the jobs; never raises for one job's fault.
 
-    gates, grace: kept by the caller over its life.
+    gates, grace: kept by the caller over its life. A job that changes something keeps about ten descriptors
+    open until the pass ends: a caller with hundreds of jobs hands them over in parts.
     """
-    del grace
-    return tuple(_one(kernel, job, gates) for job in jobs)
+    around = _Around(kernel)
+    patience = _SHORT if len(jobs) > 1 else PATIENCE
+    with ExitStack() as held:
+        pieces = [_Piece(kernel, job, gates, around, held.enter_context(ExitStack())) for job in jobs]
+        for piece in pieces:
+            piece.do(piece.look)
+        busy = sorted((one for one in pieces if one.is_open), key=lambda one: one.job.link.index)
+        for piece in busy:
+            piece.do(partial(piece.lock, patience))
+        late = _wait(kernel, grace, any(one.waits_before for one in busy))
+        for piece in busy:
+            piece.do(partial(piece.install, late))
+        late = _wait(kernel, grace, any(one.waits_after for one in busy))
+        for piece in busy:
+            piece.do(partial(piece.finish, late))
+        return tuple(piece.done() for piece in pieces)
 
 
-def _one(kernel: Kernel, job: Job, gates: Gates) -> Done:
-    writes, tc_writes = kernel.writes, _tc_writes(kernel)
-    report: AttachReport | None = None
-    fault: RuntimeFault | None = None
+def _wait(kernel: Kernel, grace: Grace, needed: bool) -> BpfError | None:
+    """Waits for a grace period; why it could not, if it could not."""
     try:
-        report = attach(kernel, job.pair, job.request, gates)
-    except RuntimeFault as error:
-        fault = error
-    return Done(job, report, fault, (), _tc_writes(kernel) - tc_writes, kernel.writes - writes)
+        if needed:
+            grace.wait(kernel.bpf)
+    except BpfError as error:
+        return error
+    return None
+
+
+class _Around:
+    """What surrounds the interfaces of a pass, by bpf filesystem; what failed is asked for again."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._found: dict[Path, Surroundings] = {}
+        self._checked = False
+
+    def refuse_netns_exec(self) -> None:
+        if not self._checked:
+            self._kernel.host.refuse_netns_exec()
+            self._checked = True
+
+    def at(self, request: AttachRequest) -> Surroundings:
+        if request.bpffs not in self._found:
+            place = self._kernel.host.require_bpffs(request.bpffs, request.mount and not request.dry_run)
+            self._found[request.bpffs] = Surroundings(self._kernel, place, self._kernel.host.cookie())
+        return self._found[request.bpffs]
+
+
+class _Piece:
+    """One job on its way. held: what it keeps open, its lock among it; closed as soon as it is done."""
+
+    def __init__(self, kernel: Kernel, job: Job, gates: Gates, around: _Around, held: ExitStack) -> None:
+        self.job = job
+        self._kernel, self._gates, self._around, self._held = kernel, gates, around, held
+        self._asked = Asked(kernel, job.link, job.pair, job.request, gates, lambda: around.at(job.request))
+        self._decision: Decision | None = None
+        self._work: Work | None = None
+        self._in_force = False
+        self._report: AttachReport | None = None
+        self._fault: RuntimeFault | None = None
+        self._writes = self._tc_writes = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self._report is None and self._fault is None
+
+    @property
+    def waits_before(self) -> bool:
+        return self.is_open and self._work is not None and not self._work.at_rest
+
+    @property
+    def waits_after(self) -> bool:
+        return self.is_open and self._work is not None and self._work.settles
+
+    def do(self, stage: Callable[[], None]) -> None:
+        """One stage, unless the job is done; keeps its fault and counts its writes."""
+        if not self.is_open:
+            return
+        writes, tc_writes = self._kernel.writes, _tc_writes(self._kernel)
+        try:
+            stage()
+        except RuntimeFault as fault:
+            self._fault = fault
+        except OSError as error:
+            self._fault = cannot(error, f"attach to {self.job.link.name}")
+            self._fault.__cause__ = error
+        finally:
+            self._writes += self._kernel.writes - writes
+            self._tc_writes += _tc_writes(self._kernel) - tc_writes
+            if not self.is_open:
+                self._held.close()
+
+    def done(self) -> Done:
+        drifts = self._decision.drifts if self._decision is not None else ()
+        return Done(self.job, self._report, self._fault, drifts, self._tc_writes, self._writes)
+
+    # --- stages ---------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        self._around.refuse_netns_exec()
+        self._decide()
+
+    def lock(self, patience: float) -> None:
+        """Another polc may have come first: looks again under the lock."""
+        around = self._around.at(self.job.request)
+        index = self.job.link.index
+        self._held.enter_context(self._kernel.host.locked(around.cookie, index, patience))
+        decision = self._decide()
+        if decision.plan:
+            site = Site(self._kernel, self.job.link, self._gates, around)
+            self._work = Work(site, decision.standing, decision.change, self._held)
+
+    def install(self, late: BpfError | None) -> None:
+        assert self._work is not None, "a job that is still open was decided to be worked on"
+        assert self._decision is not None, "decided under the lock"
+        if late is not None and not self._work.at_rest:
+            raise late
+        with ExitStack() as until, Rollback() as undo:
+            self._work.prepare(self.job.pair, self._decision.wish.config, undo, until)
+            self._work.commit()
+            undo.keep()
+        self._in_force = True
+
+    def finish(self, late: BpfError | None) -> None:
+        assert self._work is not None, "as in `install`"
+        assert self._decision is not None, "as in `install`"
+        left = self._work.tidy(f"no grace period: {late.strerror}" if late is not None else "")
+        reading = self._read_back()
+        left += self._work.tidy_pins(judge(reading), self._decision.stale)
+        self._answer(self._decision, reading, left)
+
+    def _decide(self) -> Decision:
+        """Looks; the job is done when there is nothing to do, or nothing is to be done."""
+        self._decision = decision = look(self._asked, self._held)
+        if not decision.plan or self.job.request.dry_run:
+            self._answer(decision, decision.reading)
+        return decision
+
+    def _read_back(self) -> Reading:
+        """After a change, what cannot be read is no `nothing was changed`."""
+        name = self.job.link.name
+        try:
+            return read(self._kernel, self.job.link, self._gates)
+        except CannotError as error:
+            raise NotInForce(
+                f"attached to {name}, but what is in force there could not be read back: {error.message}",
+                "see `polc status`",
+            ) from error
+
+    def _answer(self, decision: Decision, reading: Reading, left: tuple[str, ...] = ()) -> None:
+        request, around = self.job.request, self._around.at(self.job.request)
+        status = describe(reading, judge(reading), around.cookie)
+        if not request.dry_run and not (status.in_force and status.identity == self.job.pair.identity.hex()):
+            raise NotInForce(
+                f"after attaching, {status.interface} is {status.summary}",
+                "see `polc status`; another program may be changing the same interface",
+                status.facts,
+            )
+        self._report = AttachReport(
+            changed=self._in_force,
+            dry_run=request.dry_run,
+            drifts=decision.drifts,
+            plan=decision.plan,
+            notes=(*decision.change.notes, *left, *_stacked(around)),
+            status=status,
+        )
+
+
+def _stacked(around: Surroundings) -> tuple[str, ...]:
+    if not around.stacked:
+        return ()
+    root = around.place.root
+    return (
+        f"{around.stacked} more bpf filesystem(s) are mounted at {root}, one over the other: pins are hidden",
+    )
 
 
 def _tc_writes(kernel: Kernel) -> int:

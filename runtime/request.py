@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from .drift import Finding
 from .hooks import Mechanism, Mode
 from .status import InterfaceStatus
 
@@ -35,14 +36,16 @@ class AttachRequest:
 
 
 class AttachReport(BaseModel):
-    """`polc attach --format json`. changed: whether anything was written. plan: what was (or, in a dry run,
-    would be) done, in order. notes: what else to know. status: what is in force now, read back."""
+    """`polc attach --format json`. changed: whether anything was written. drifts: what was not as wanted.
+    plan: what was (or, in a dry run, would be) done about it, in order. notes: what else to know. status:
+    what is in force now, read back."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[1] = ATTACH_VERSION
     changed: bool
     dry_run: bool
+    drifts: tuple[Finding, ...]
     plan: tuple[str, ...]
     notes: tuple[str, ...]
     status: InterfaceStatus

@@ -154,6 +154,7 @@ def summary(standing: Standing) -> str:
     return {
         State.NOT_ARMED: "not armed: everything passes",
         State.CLOSED: "closed: everything is dropped until a policy is in force",
+        State.OTHER_VERSION: f"unknown: {'; '.join(standing.facts)}",
     }.get(standing.state, f"not enforcing: {'; '.join(standing.facts)}")
 
 

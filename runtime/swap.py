@@ -14,7 +14,6 @@ from typing import Final
 
 from ..pair.layout import Direction, bank_of, slot
 from .bpf import Bpf, Fd, Object
-from .grace import Grace
 from .rollback import Rollback
 from .word import Word
 
@@ -27,14 +26,13 @@ class Banks:
     """The slot map and the word of one interface. The descriptors stay the caller's; raises BpfError.
 
     A swap of an interface at rest is `fill` of the bank of the new generation, what there is to check,
-    `put_in_force`, `settle`; the programs are loaded for that generation.
+    `put_in_force`, a grace period, `settle`; the programs are loaded for that generation.
     """
 
-    def __init__(self, bpf: Bpf, slots: Fd, word: Word, grace: Grace) -> None:
+    def __init__(self, bpf: Bpf, slots: Fd, word: Word) -> None:
         self._bpf = bpf
         self._slots = slots
         self._word = word
-        self._grace = grace
 
     def fill(self, bank: int, programs: Programs) -> None:
         for direction, program in programs.items():
@@ -45,8 +43,7 @@ class Banks:
         self._word.store(generation)
 
     def settle(self, programs: Programs) -> None:
-        """Overwrites the other bank once no packet is left that read the word before."""
-        self._grace.wait(self._bpf)
+        """Overwrites the other bank, a grace period after the store: no packet is on its way to it."""
         self.fill(1 - bank_of(self._word.read()), programs)
 
     def note(self, bank: int, undo: Rollback, held: ExitStack) -> None:

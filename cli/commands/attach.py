@@ -8,6 +8,7 @@ import typer
 
 from ...pair.object import ObjectPair, read_pair, require_endpoint
 from ...runtime.attach import AttachReport, AttachRequest, attach
+from ...runtime.drift import Finding
 from ...runtime.errors import NotInForce
 from ...runtime.hooks import Mechanism
 from ...runtime.hooks import Mode as RuntimeMode
@@ -136,5 +137,10 @@ def _text(report: AttachReport) -> str:
         heading = "would be done:" if report.plan else "nothing would be changed"
     else:
         heading = "done:" if report.changed else "nothing was changed"
+    found = [f"found {one.drift}: {one.detail}{_repair(one)}" for one in report.drifts]
     lines = [heading, *(f"  {step}" for step in report.plan), *(f"note: {note}" for note in report.notes)]
-    return "\n".join([*lines, text(report.status)])
+    return "\n".join([*found, *lines, text(report.status)])
+
+
+def _repair(found: Finding) -> str:
+    return f" (repair: {found.repair})" if found.repair else ""

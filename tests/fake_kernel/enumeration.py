@@ -12,7 +12,7 @@ from polc.tests.fake_kernel.process import Event, Process
 from polc.tests.fake_kernel.world import World
 
 COMMANDS = ("first attach", "swap", "detach")
-FEWEST = {"first attach": 400, "swap": 400, "detach": 100}  # door calls, at least
+FEWEST = {"first attach": 200, "swap": 200, "detach": 80}  # door calls, at least
 
 
 def every_call(

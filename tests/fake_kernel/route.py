@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from polc.runtime.hooks import TcHook
@@ -208,6 +208,9 @@ class FakeNetlink(Netlink):
     def __init__(self, process: Process, space: Namespace) -> None:
         self.writes: list[str] = []
         self._route: Any = FakeRoute(process, space)
+
+    def gone(self, indices: Collection[int]) -> frozenset[int]:
+        return frozenset(indices) - {link.index for link in self.links()}
 
 
 __all__ = ["Event", "FakeNetlink", "Message", "interrupt"]

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -97,8 +97,9 @@ class Rig:
             for direction in Direction
         }
 
-    def banks(self, grace: Grace) -> Banks:
-        return Banks(self.bpf, self.slots, self.word, grace)
+    @property
+    def banks(self) -> Banks:
+        return Banks(self.bpf, self.slots, self.word)
 
 
 def first_on_hook(scene: Scene, kernel: Kernel, held: ExitStack, direction: Direction, gate: Fd) -> None:
@@ -144,25 +145,28 @@ def swapped(scene: Scene, grace: Grace, between: Sequence[Item] = (), pause: flo
     def work(kernel: Kernel) -> Found:
         with ExitStack() as held:
             rig = Rig(scene, kernel, held, between)
-            banks, pairs = rig.banks(grace), [rig.pair(generation) for generation in range(1, SWAPS + 2)]
+            banks, pairs = rig.banks, [rig.pair(generation) for generation in range(1, SWAPS + 2)]
             for bank in (0, 1):
                 banks.fill(bank, pairs[0])
             banks.put_in_force(1)
             with traffic(scene):
                 time.sleep(0.3)
-                swap_through(banks, pairs[1:], pause)
+                swap_through(banks, pairs[1:], pause, lambda: grace.wait(rig.bpf))
             return evaluated(rig.board)
 
     return scene.run(work)
 
 
-def swap_through(banks: Banks, pairs: Sequence[Mapping[Direction, Fd]], pause: float) -> None:
+def swap_through(
+    banks: Banks, pairs: Sequence[Mapping[Direction, Fd]], pause: float, wait: Callable[[], None]
+) -> None:
     """One swap after the other."""
     with before_all_others():
         for generation, pair in enumerate(pairs, 2):
             banks.fill(bank_of(generation), pair)
             time.sleep(_CHECK)
             banks.put_in_force(generation)
+            wait()
             banks.settle(pair)
             time.sleep(pause)
 

@@ -19,6 +19,7 @@ from polc.runtime.pins import Pins
 from polc.runtime.policy import Policy
 from polc.runtime.readback import read
 from polc.runtime.standing import State
+from polc.runtime.surroundings import Surroundings
 from polc.tests.kernel.scene import Scene, allowing, denying, returning, sh
 
 pytestmark = pytest.mark.kernel
@@ -65,7 +66,7 @@ def test_s16_clearing_up_after_a_gone_device_keeps_the_pins_of_the_live_one(scen
         assert place is not None
         gone = Pins(kernel.bpf, place, place.directory(first.netns_cookie, first.ifindex))
         assert gone.clear() == []
-        for orphan in gone.orphans(first.netns_cookie, {one.index for one in kernel.net.links()}):
+        for orphan in Surroundings(kernel, place, first.netns_cookie).orphans:
             orphan.clear()
 
     scene.run(late_news)
