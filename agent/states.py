@@ -42,7 +42,7 @@ class Enforcing(_Shape):
 class Pending(_Shape):
     """A whole pair is in force, and another one is wanted. wanted: None while there is no pair of it yet.
 
-    next_try: seconds from now; None = not before the input or the device changes.
+    next_try: seconds from now, 0 = it is due; None = not before the input or the device changes.
     """
 
     state: Literal["pending"] = "pending"
@@ -111,8 +111,8 @@ class Awaited(_Shape):
 class InputsHealth(_Shape):
     """The files. number: of the newest revision read; in_use: of the one whose endpoints are wanted.
 
-    Both are 0 when there is none. problems: why the newest is not in use, a line each (at most
-    `PROBLEMS_MAX`); what ran before stays.
+    Both are 0 when there is none. problems: why the newest is not in use, or endpoints that can be given
+    no interface, a line each (at most `PROBLEMS_MAX`); what ran before stays.
     """
 
     state: Literal["none", "reading", "in-use", "refused"]
@@ -203,9 +203,12 @@ def state_of(
     """
     if seen is None:
         return Unknown(reason=doubt or "not looked at yet", next_try=goal.next_try)
+    when = 0.0 if goal.identity is not None and not goal.fault else goal.next_try
+    if seen.state is Found.OTHER_VERSION:  # its gates may enforce what this version cannot read
+        return Unknown(reason=_shown(seen), next_try=when)
     if not seen.in_force or seen.identity is None:
         reason = "; ".join(part for part in (_shown(seen), goal.fault) if part)
-        return NotEnforcing(reason=reason, next_try=goal.next_try)
+        return NotEnforcing(reason=reason, next_try=when)
     bypass = tuple(name for name in seen.bypass if name not in allowed)
     late = goal.identity != seen.identity if goal.identity is not None else bool(goal.fault)
     if not late:
@@ -215,7 +218,7 @@ def state_of(
         generation=seen.generation,
         wanted=goal.identity,
         reason=goal.fault or "not done yet",
-        next_try=goal.next_try,
+        next_try=when,
         bypass=bypass,
     )
 
@@ -246,7 +249,7 @@ def _enforcing(state: Enforcing | Pending) -> str:
 def _when(next_try: float | None) -> str:
     if next_try is None:
         return "not tried again before the input or the device changes"
-    return f"next try in {max(0.0, next_try):.1f} s"
+    return f"next try in {next_try:.1f} s" if next_try > 0 else "due now"
 
 
 class Readiness(StrEnum):
@@ -264,8 +267,8 @@ def readiness(report: AgentReport) -> tuple[Readiness, tuple[str, ...]]:
     if report.inputs.in_use == 0:
         return Readiness.NOT_READY, ("no revision of the files is in use", *report.inputs.problems)
     reasons = [f"{one.interface}: {described(one.state)}" for one in report.interfaces if not one.good]
-    if report.inputs.state == "refused":
-        reasons += [f"revision {report.inputs.number} is refused: {one}" for one in report.inputs.problems]
+    refused = f"revision {report.inputs.number} is refused: " if report.inputs.state == "refused" else ""
+    reasons += [f"{refused}{one}" for one in report.inputs.problems]
     if report.worker.state == "waiting":
         reasons.append(f"the compiler's process is down: {report.worker.reason}")
     if report.breaker.open:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from polc.agent.states import AgentReport
 from polc.cli.commands.compile import CompileReport
 from polc.cli.commands.doctor import Doctor
 from polc.cli.diagnostics import Report
@@ -34,6 +35,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "detach": DetachReport,
     "monitor": EventRecord,
     "doctor": Doctor,
+    "agent": AgentReport,
 }
 
 
