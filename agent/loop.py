@@ -261,7 +261,8 @@ class Loop:
         self._reported = self._clock()
         report = self._books.report(self._node, self._reported)
         self._around.board.pin(report)
-        tell(report, self._around.changes)
+        if not self._once:
+            tell(report, self._around.changes)
         return report
 
     def _passed(self) -> bool:

@@ -77,6 +77,8 @@ class Node:
         for record in list(self.records.values()):
             if record.interface not in places:
                 record.belong(None, now)
+                if self._settings.detach_unwanted:
+                    record.look(now, 0.0)
                 self._drop_if_idle(record)
 
     def pair(self, endpoint: str, pair: ObjectPair) -> None:

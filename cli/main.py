@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "verify",
     "detach",
     "monitor",
+    "agent",
     "doctor",
     "demo",
 )

@@ -76,7 +76,9 @@ def run(
     ready: Annotated[
         Ready | None, typer.Option("--ready", help="strict: one bad endpoint makes /readyz fail.")
     ] = None,
-    log_format: Annotated[LogFormat | None, typer.Option("--log-format", help="Of the log.")] = None,
+    log_format: Annotated[
+        LogFormat | None, typer.Option("--log-format", help="How the log's lines look.")
+    ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Bring everything right once, say how it stands, and end.")
     ] = False,

@@ -27,6 +27,7 @@ def test_s24_one_refused_of_twenty_is_tried_once_and_the_others_follow_every_upd
     field = plough(20)
     told = Settings(folders=(Path("unused"),), bpffs=field.root, hook=Mechanism.CLSACT)
     bad, *good = field.names
+    allow, deny, refused = allowing(), denying(), rejected_pair(Direction.EGRESS)
 
     def drive(kernel: Kernel) -> Node:
         clock = [time.monotonic()]
@@ -38,16 +39,16 @@ def test_s24_one_refused_of_twenty_is_tried_once_and_the_others_follow_every_upd
                 clock[0] += pause
 
         for name in field.names:
-            node.pair(f"shop/{name}", allowing())
+            node.pair(f"shop/{name}", allow)
         rest()
-        node.pair(f"shop/{bad}", rejected_pair(Direction.EGRESS))
+        node.pair(f"shop/{bad}", refused)
         for number in range(UPDATES):
             for name in good:
-                node.pair(f"shop/{name}", (denying(), allowing())[number % 2])
+                node.pair(f"shop/{name}", (deny, allow)[number % 2])
             node.look(kernel.net.link(bad).index)  # events do not have it tried again, either
             rest()
             clock[0] += 5.0
-            wanted = (denying(), allowing())[number % 2].identity.hex()
+            wanted = (deny, allow)[number % 2].identity.hex()
             assert {node.records[name].in_force for name in good} == {wanted}
         return node
 
@@ -56,5 +57,5 @@ def test_s24_one_refused_of_twenty_is_tried_once_and_the_others_follow_every_upd
     assert node.records[bad].attempts == 1
     assert node.sums.tc_writes == 3 * len(field.names)  # of the first attach; swaps take none
     assert {field.status(name).generation for name in good} == {1 + UPDATES}
-    assert field.status(bad).identity == allowing().identity.hex()
+    assert field.status(bad).identity == allow.identity.hex()
     assert field.status(bad).generation == 1
