@@ -173,16 +173,16 @@ ENTRY_STATE: Final = 17
 
 
 class Hit(NamedTuple):
-    """One counter. bytes: skb->len of those packets, link-layer header included."""
+    """One counter. octets: skb->len of those packets, link-layer header included."""
 
     packets: int = 0
-    bytes: int = 0
+    octets: int = 0
 
     def __add__(self, other: object) -> Hit:
         """Both together (not, as of other tuples, one behind the other)."""
         if not isinstance(other, Hit):
             return NotImplemented
-        return Hit(self.packets + other.packets, self.bytes + other.bytes)
+        return Hit(self.packets + other.packets, self.octets + other.octets)
 
     def pack(self) -> bytes:
         return HIT.pack(*self)

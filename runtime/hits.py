@@ -18,6 +18,7 @@ from ..pair.provenance import ProvenanceTable
 from .bpf import Bpf, Fd, Object
 from .errors import CannotError
 from .policy import Policy
+from .readback import Core, Slot
 from .section import section_data, section_map
 
 _NOTHING: Final = Hit()
@@ -67,6 +68,32 @@ def carry(bpf: Bpf, old: Policy, new: Policy) -> Policy:
     with section_map(bpf, MAP_HITS_BEFORE, data) as before, _program(bpf, new.program) as program:
         bpf.prog_bind_map(program, before)
         return replace(new, maps={**new.maps, MAP_HITS_BEFORE: bpf.map_info(before).id})
+
+
+class Handover:
+    """The counts in one change of an interface: from the programs that judged to those that are to judge.
+
+    core: as the change found it, None when there is none yet.
+    """
+
+    def __init__(self, bpf: Bpf, core: Core | None) -> None:
+        self._bpf = bpf
+        armed = core is not None and core.value != 0
+        self._old: Sequence[Slot] = core.idle if core is not None and armed else ()
+        self._new: Sequence[Slot] = core.active if core is not None and armed else ()
+
+    def tell(self) -> None:
+        """Carries over, in each direction; no packet may be on its way to the old programs any more. At first
+        that is what an unfinished swap has left to do. Raises as `carry`."""
+        self._new = tuple(
+            carry(self._bpf, old, new) if isinstance(old, Policy) and isinstance(new, Policy) else new
+            for old, new in zip(self._old, self._new, strict=True)
+        )
+
+    def follow(self, bank: Sequence[Slot]) -> None:
+        """The programs of `bank` are loaded to take the place of those in force."""
+        if self._new:
+            self._old, self._new = self._new, bank
 
 
 def _owed(new: Policy, old: Policy) -> bool:
