@@ -254,7 +254,7 @@ def _hosts_end_in_allow(patch: Patch) -> None:
 
     def reading(self: Oracle, entity: Entity, *given: Any, **how: Any) -> Reading:
         read = right(self, entity, *given, **how)
-        return replace(read, end_allows=True) if read.host else read
+        return replace(read, end_allows=True) if read.local is not None else read
 
     patch.setattr(Oracle, "_reading", reading)
 

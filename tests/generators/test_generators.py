@@ -90,17 +90,19 @@ def test_whole_worlds_hold_every_kind_and_field() -> None:
     kinds = "Tier Profile Service Endpoints EndpointSlice ServiceAccount List Node ClusterNetworkPolicy"
     kinds += " Deployment StatefulSet DaemonSet ReplicaSet Job CronJob"
     kinds += " StagedNetworkPolicy StagedGlobalNetworkPolicy StagedKubernetesNetworkPolicy"
-    fields = (
-        "spec.serviceAccountSelector spec.applyOnForward spec.doNotTrack spec.stagedAction spec.policyTypes"
-    )
+    fields = "spec.serviceAccountSelector spec.applyOnForward spec.doNotTrack spec.preDNAT spec.stagedAction"
+    fields += " spec.policyTypes namesakes"
     fields += " source.serviceAccounts destination.serviceAccounts source.services destination.services"
     fields += " ports.endPort from.ipBlock ipBlock.except from.podSelector from.namespaceSelector to.networks"
     fields += " protocols.destinationNamedPort range.start subject.pods subject.namespaces spec.labelsToApply"
     wanted = set(kinds.split()) | set(fields.split())
     for seed in range(400):  # the rarest field comes about once in a hundred worlds
-        for one in build_world(seed, language="whole").objects:
+        objects = build_world(seed, language="whole").objects
+        for one in objects:
             met.add(one["kind"])
             walk(one, one["kind"])
+        if [one["metadata"]["name"] for one in objects if "metadata" in one].count("made") == 2:
+            met.add("namesakes")
         if wanted <= met:
             break
     assert wanted <= met

@@ -38,7 +38,33 @@ def widen(
     more = [account(rng, name, space) for space in spaces for name in ACCOUNTS if rng.random() < 0.5]
     more += [*_backends(rng, spaces), profile(rng, "shop"), profile(rng, "open"), *_tiers(rng)]
     more += [controller(rng, rng.choice(_CONTROLLERS), "made", rng.choice(spaces)), *_bystanders(rng, spaces)]
-    return _listed(rng, objects + more), _subject(rng, objects, subject)
+    more += _namesakes(more)
+    found = _listed(rng, objects + more)
+    subject = _subject(rng, objects, subject)
+    return found + _second_interfaces(objects, subject), subject
+
+
+def _namesakes(objects: list[Object]) -> list[Object]:
+    """For a workload in two another of its name, of another kind: an endpoint is its kind, too."""
+    # A stream of its own: what the worlds of all seeds held before stays as it was.
+    made = next(one for one in objects if one["metadata"]["name"] == "made")
+    apart = Random(f"namesake {made}")
+    if apart.random() < 0.5:
+        return []
+    kind = apart.choice([kind for kind in _CONTROLLERS if kind != made["kind"]])
+    return [controller(apart, kind, "made", made["metadata"]["namespace"])]
+
+
+def _second_interfaces(objects: list[Object], subject: tuple[str, str]) -> list[Object]:
+    """For a host in two another interface of its node, whose addresses are the host's as well."""
+    host = next((one for one in objects if not subject[0] and one["metadata"]["name"] == subject[1]), None)
+    apart = Random(f"interface {host}")
+    if host is None or apart.random() < 0.5:
+        return []
+    spec = {"node": host["spec"]["node"], "interfaceName": "eth1", "expectedIPs": [_address(apart, 4)]}
+    labels = random_labels(apart)
+    api = {"apiVersion": "projectcalico.org/v3", "kind": "HostEndpoint"}
+    return [{**api, "metadata": meta("second", labels=labels), "spec": spec}]
 
 
 def _subject(rng: Random, objects: list[Object], subject: tuple[str, str]) -> tuple[str, str]:

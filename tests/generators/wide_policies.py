@@ -89,8 +89,13 @@ class WidePolicyMaker(PolicyMaker):
         return f"Staged{kind}", spec | ({"stagedAction": action} if action else {})
 
     def _of_hosts(self, spec: Object) -> None:
-        """applyOnForward; and for workloads now and then what takes a policy away from them."""
+        """applyOnForward; now and then what takes a policy away from workloads; for hosts preDNAT, too."""
         rng = self.rng
+        # A stream of its own: what the worlds of all seeds held before stays as it was.
+        apart = Random(f"preDNAT {spec}")
+        if not self.subject.namespace and _towards_alone(spec) and apart.random() < 0.3:
+            spec |= {"applyOnForward": True, "preDNAT": True}
+            return
         if rng.random() < (0.3 if not self.subject.namespace else 0.05):
             spec["applyOnForward"] = True
             if self.subject.namespace and rng.random() < 0.5:
@@ -115,3 +120,8 @@ class WidePolicyMaker(PolicyMaker):
                 spec[field] = selector_text(rng, seen, truth=False)
             elif rng.random() < share:
                 spec[field] = rng.choice(["all()", selector_text(rng, seen), selector_text(rng, seen)])
+
+
+def _towards_alone(spec: Object) -> bool:
+    """Whether a policy may be preDNAT: it has no egress (dossier §2.2)."""
+    return "egress" not in spec and spec.get("types") in (None, ["Ingress"])

@@ -1,4 +1,4 @@
-"""Calico's own kinds mean what the dossier says: hand-written verdicts, asked of model, native and kernel.
+"""Calico's own kinds mean what the dossier says: verdicts by hand, asked of oracle, model, native and kernel.
 
 The format is that of verdict_cases.py; ` ~ VERDICT DECIDER` after a packet says what would be decided were
 the staged policies in force, when that is something else.
@@ -31,7 +31,8 @@ from polc.tests.differential.subjects import (
     resolve,
 )
 from polc.tests.generators.frames import frame_of
-from polc.tests.golden.verdict_cases import read_packet
+from polc.tests.golden.verdict_cases import Expected, read_packet
+from polc.tests.oracle.verdict_reading import Oracle
 
 FOLDER = Path(__file__).parent / "calico"
 FIELDS = {
@@ -52,13 +53,14 @@ class Wanted:
     decider: str
     logs: tuple[str, ...]
     staged: str
+    read: Expected
 
     @classmethod
     def of(cls, line: str) -> Wanted:
         real, _, staged = line.partition(" ~ ")
         read = read_packet(real)
         direction, frame = DIRECTIONS[read.direction], frame_of(read.packet)
-        return cls(line, direction, frame, read.allowed, read.decider, read.logs, staged)
+        return cls(line, direction, frame, read.allowed, read.decider, read.logs, staged, read)
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,23 @@ def _check(resolved: Resolved, wanted: Wanted, said: Run | Outcome, *, allowed: 
     assert tuple(map(name, said.logs)) == wanted.logs, wanted.line
     staged = "" if said.staged is None else f"{'deny' if allowed else 'allow'} {name(said.staged)}"
     assert staged == wanted.staged, wanted.line
+
+
+@every_case
+def test_the_oracle_gives_the_verdict_written_by_hand(case: Case) -> None:
+    objects = [one for one in yaml.load_all(case.text, Loader=yaml.BaseLoader) if one]
+    readings = Oracle(objects).endpoint(case.asked.namespace, case.asked.name)
+    for wanted in case.packets:
+        reading, packet = readings[wanted.read.direction], wanted.read.packet
+        said = reading.judge(packet)
+        assert (said.allowed, said.decider) == (wanted.allowed, wanted.decider), wanted.line
+        # polc's IR leaves the tiers for what is forwarded by a rule of its own.
+        via = tuple(one for one in wanted.read.via if one != "not-forwarded")
+        assert tuple(map(str, said.passes)) == via, wanted.line
+        assert tuple(map(str, said.logged)) == wanted.logs, wanted.line
+        would = said if reading.staged is None else reading.staged.judge(packet)
+        word = f"{'allow' if would.allowed else 'deny'} {would.decider.replace('tier-default', 'default')}"
+        assert (word if would.allowed is not said.allowed else "") == wanted.staged, wanted.line
 
 
 @every_case

@@ -1,13 +1,17 @@
 """What a host endpoint decides before any policy: failsafe ports, and what only passes through (§6.4, §6.5).
 
-A tc program sees no route. As polc's stance, a packet is the host's own when its near address is one of
-the endpoint's expectedIPs or one that is never forwarded (loopback, link-local, unspecified as a source,
-multicast and broadcast as a destination); everything else is forwarded.
+The dossier says what a host's own traffic meets and what is forwarded, not how a program tells the two: Felix
+asks the routes, a tc program of polc sees none. Here the oracle reads polc's own stance (docs/quirks.md): a
+packet is the host's own when its near address is one of its node's (§6.5: "local host addresses", as all host
+endpoints of the node give them) or one that is never forwarded (loopback, link-local, unspecified as a
+source, multicast and broadcast as a destination); everything else is forwarded.
 """
 
 from __future__ import annotations
 
-from .inventory_reading import Entity, read_net
+from collections.abc import Iterable
+
+from .inventory_reading import Net, read_net
 from .rule_reading import Packet
 
 # protocol, destination port; the defaults of §6.5.
@@ -23,10 +27,10 @@ _NEVER_FORWARDED = {
 }
 
 
-def is_own(host: Entity, direction: str, packet: Packet) -> bool:
-    """Whether the packet ends (ingress) or begins (egress) at the host."""
+def is_own(local: Iterable[Net], direction: str, packet: Packet) -> bool:
+    """Whether the packet ends (ingress) or begins (egress) at the host, whose addresses are `local`."""
     near = packet.destination if direction == "ingress" else packet.source
-    nets = (*host.nets, *_NEVER_FORWARDED[direction])
+    nets = (*local, *_NEVER_FORWARDED[direction])
     return any(net.holds(packet.family, near) for net in nets)
 
 

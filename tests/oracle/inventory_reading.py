@@ -63,7 +63,7 @@ class NamedPort(NamedTuple):
 
 @dataclass(frozen=True)
 class Entity:
-    """Something with labels and addresses; ports and profiles: of endpoints only."""
+    """Something with labels and addresses; ports and profiles: of endpoints only; node: of hosts only."""
 
     kind: str
     namespace: str
@@ -72,6 +72,7 @@ class Entity:
     nets: tuple[Net, ...]
     ports: tuple[NamedPort, ...] = ()
     profiles: tuple[str, ...] = ()
+    node: str = ""
 
 
 def namespace_of(thing: Object) -> str:
@@ -121,6 +122,10 @@ class Inventory:
             for one in self.entities
             if one.kind in ("Pod", "WorkloadEndpoint") or one.kind in CONTROLLERS
         }
+
+    def host_nets(self, host: Entity) -> tuple[Net, ...]:
+        """The addresses of a host endpoint's node: those of all its host endpoints."""
+        return tuple(net for one in self.hosts.values() if one.node == host.node for net in one.nets)
 
     def endpoint(self, namespace: str, name: str) -> Entity:
         """A workload, or without namespace a HostEndpoint. Raises KeyError."""
@@ -177,7 +182,8 @@ class Inventory:
         nets = tuple(read_net(text) for text in spec.get("expectedIPs") or ())
         labels = self.profiles.inherited(profiles) | labels_of(thing)
         ports = _named_ports(spec.get("ports") or ())
-        return Entity("HostEndpoint", "", str(thing["metadata"]["name"]), labels, nets, ports, profiles)
+        name, node = str(thing["metadata"]["name"]), str(spec.get("node") or "")
+        return Entity("HostEndpoint", "", name, labels, nets, ports, profiles, node)
 
     def _set(self, thing: Object) -> Entity:
         namespace, labels = namespace_of(thing), labels_of(thing)

@@ -72,15 +72,14 @@ class Policy:
         self.tier = str(self.spec.get("tier") or "default")
         self.types = _types(self.spec)
         self.forward = true(self.spec.get("applyOnForward"))
+        self.pre_dnat = true(self.spec.get("preDNAT"))
 
     def rules(self, direction: str) -> list[Object]:
         return list(self.spec.get(direction) or ())
 
     def selects(self, entity: Entity) -> bool:
         """§4.1, the applicability selector, with QUIRK 4 as decided (`all()` rewritten on the tree)."""
-        if _of_hosts_only(self.spec):
-            if entity.kind == "HostEndpoint":
-                raise Unsupported(f"{self.kind} {self.name}: before connection tracking or DNAT")
+        if self._of_hosts_only and entity.kind != "HostEndpoint":
             return False
         parts: list[Predicate] = [read_selector(str(self.spec.get("selector") or ""))]
         home = self.namespace
@@ -91,16 +90,19 @@ class Policy:
         accounts = str(self.spec.get("serviceAccountSelector") or "")
         if accounts:
             parts.append(read_selector(accounts, of_accounts=True, of_policy=not home))
-        return all(part(entity.labels) for part in parts)
+        chosen = all(part(entity.labels) for part in parts)
+        if chosen and true(self.spec.get("doNotTrack")):
+            raise Unsupported(f"{self.kind} {self.name}: before connection tracking")
+        return chosen
+
+    @property
+    def _of_hosts_only(self) -> bool:
+        """§6.4: doNotTrack and preDNAT take a policy out of the normal tiers."""
+        return self.pre_dnat or true(self.spec.get("doNotTrack"))
 
 
 def _namespace(raw: Object) -> str:
     return str(raw["metadata"].get("namespace") or "default")
-
-
-def _of_hosts_only(spec: Object) -> bool:
-    """§6.4: doNotTrack and preDNAT take a policy out of the normal tiers."""
-    return true(spec.get("doNotTrack")) or true(spec.get("preDNAT"))
 
 
 def place(policy: Policy) -> tuple[float, bytes]:

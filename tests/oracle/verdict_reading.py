@@ -7,11 +7,11 @@ compiler or pair, so that where it and the model agree, two readings agree.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from .host_reading import is_failsafe, is_own
-from .inventory_reading import Entity, Inventory, Object, Unsupported, flat
+from .inventory_reading import Entity, Inventory, Net, Object, Unsupported, flat
 from .policy_reading import DIRECTIONS, Policy, read_policies, read_tiers
 from .rule_reading import Packet, Rule, RuleName, read_rule
 
@@ -82,15 +82,17 @@ class Reading:
     """One endpoint's policies in one direction.
 
     course: the tiers. profiles: the rules of its profiles, in order, until one that allows or denies all
-    (end_allows: it allows). forward: on a host, the tiers for what passes through. staged: the same were the
-    staged policies in force, None when there are none.
+    (end_allows: it allows). local: on a host, its addresses. before: its preDNAT tiers, none of which denies
+    by default. forward: the tiers for what passes through. staged: the same were the staged policies in
+    force, None when there are none.
     """
 
     direction: str
     course: Course
     profiles: tuple[Rule, ...]
     end_allows: bool
-    host: Entity | None = None
+    local: tuple[Net, ...] | None = None
+    before: Course = Course(())
     forward: Course = Course(())
     staged: Reading | None = None
 
@@ -98,16 +100,24 @@ class Reading:
     def rules(self) -> tuple[Rule, ...]:
         """Every rule in force, in walk order, each once."""
         found: dict[RuleName, Rule] = {}
-        for tier in (*self.forward.tiers, *self.course.tiers):
+        for tier in (*self.before.tiers, *self.forward.tiers, *self.course.tiers):
             found.update((rule.name, rule) for rule in tier.rules)
         return (*found.values(), *self.profiles)
 
     def judge(self, packet: Packet) -> Decision:
-        if self.host is not None:
-            if not is_own(self.host, self.direction, packet):
-                return self._pass_through(packet)
-            if is_failsafe(self.direction, packet):
-                return Decision(True, "failsafe")
+        if self.local is None:
+            return self._end(packet)
+        own = is_own(self.local, self.direction, packet)
+        if own and is_failsafe(self.direction, packet):
+            return Decision(True, "failsafe")
+        early = self.before.walk(packet)
+        if early.what != "end":
+            return early
+        said = self._end(packet) if own else self._pass_through(packet)
+        return said._replace(passes=early.passes + said.passes, logged=early.logged + said.logged)
+
+    def _end(self, packet: Packet) -> Decision:
+        """What ends or begins here: the tiers, then the profiles."""
         said = self.course.walk(packet)
         if said.what != "end":
             return said
@@ -167,17 +177,18 @@ class Oracle:
     def _reading(
         self, entity: Entity, direction: str, applying: list[Policy], *, staged_too: bool
     ) -> Reading:
-        host = entity if entity.kind == "HostEndpoint" else None
-        forwarding = [one for one in applying if host and one.forward]
+        """§6.4: preDNAT policies are in no other tiers; those that apply to what is forwarded are in both."""
         rules, end_allows = self._profiles(entity, direction)
-        return Reading(
-            direction,
-            self._course(applying, direction, staged_too),
-            rules,
-            end_allows,
-            host,
-            self._course(forwarding, direction, staged_too),
-        )
+        normal = [one for one in applying if not one.pre_dnat]
+        course = self._course(normal, direction, staged_too)
+        if entity.kind != "HostEndpoint":
+            return Reading(direction, course, rules, end_allows)
+        early = [one for one in applying if one.pre_dnat]
+        before = self._course(early, direction, staged_too)
+        open_ended = Course(tuple(replace(tier, denies=False) for tier in before.tiers))
+        forward = self._course([one for one in normal if one.forward], direction, staged_too)
+        local = self.inventory.host_nets(entity)
+        return Reading(direction, course, rules, end_allows, local, open_ended, forward)
 
     def _course(self, applying: list[Policy], direction: str, staged_too: bool) -> Course:
         """§6.2: tiers with a policy that matches; where all of them are staged, nothing but a Pass."""
