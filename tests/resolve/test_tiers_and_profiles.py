@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from polc.compiler.parse import parse
 from polc.compiler.resolve import inventory, review
 from polc.compiler.source import Diagnostic, Diagnostics, Source
@@ -89,3 +90,11 @@ def test_a_staged_policy_that_changes_nothing_costs_nothing() -> None:
     ):
         program = resolved(world_of(POD, text), "web").program
         assert program.ingress.staged is None
+
+
+@pytest.mark.parametrize("only_hosts", ["preDNAT", "doNotTrack"])
+def test_what_only_hosts_can_do_is_left_out_of_a_workloads_policy(only_hosts: str) -> None:
+    """Dossier §6.4: neither its rules nor its tier's default."""
+    spec = f"{{{only_hosts}: true, applyOnForward: true, types: [Ingress], ingress: [{{action: Deny}}]}}"
+    program = resolved(world_of(POD, document("GlobalNetworkPolicy", "g", spec)), "web").program
+    assert program.ingress.tiers == ()
