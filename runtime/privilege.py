@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
+from . import landlock
 from .errors import CannotError
 
 
@@ -87,8 +89,10 @@ def held(thread: str = "thread-self") -> Held:
 
 
 def become_powerless() -> None:
-    """Gives up every capability and the way back to any. For the worker, first thing. Raises OSError."""
+    """Gives up every capability and the way back to any, and what user 0 may do by its number alone: see
+    landlock.py. For the worker, first thing. Raises OSError."""
     keep_only(())
+    landlock.confine((tempfile.gettempdir(), os.devnull))
 
 
 def keep_only(capabilities: Collection[Capability]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import threading
@@ -136,6 +138,61 @@ except privilege.CannotError as error:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("this process lacks CAP_NET_ADMIN, CAP_SYS_ADMIN 3\n", "")
+
+
+def test_the_powerless_change_no_file_reach_nobody_and_signal_nobody(tmp_path: Path) -> None:
+    """By Landlock, as far as the kernel has it: user 0 could do all of it without any capability."""
+    script = """
+import json, os, socket, subprocess, tempfile
+from polc.runtime import landlock, privilege
+privilege.become_powerless()
+def tried(work):
+    try:
+        work()
+    except OSError:
+        return False
+    return True
+done = {
+    "temporary file": tried(lambda: tempfile.TemporaryFile().write(b"x")),
+    "null": tried(lambda: open(os.devnull, "w").close()),
+    "child": tried(lambda: subprocess.run(["true"], check=True)),
+    "read": tried(lambda: open("mine").close()),
+    "write": tried(lambda: open("mine", "w").close()),
+    "append": tried(lambda: open("mine", "a").close()),
+    "make": tried(lambda: open("new", "w").close()),
+    "folder": tried(lambda: os.mkdir("folder")),
+    "remove": tried(lambda: os.unlink("mine")),
+    "truncate": tried(lambda: os.truncate("mine", 0)),
+    "listen": tried(lambda: socket.create_server(("127.0.0.1", 0))),
+    "signal": tried(lambda: os.kill(os.getppid(), 0)),
+}
+print(json.dumps([landlock.version(), [name for name, worked in done.items() if worked]]))
+"""
+    (tmp_path / "mine").write_text("kept")
+    (tmp_path / "temporary").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    version, worked = json.loads(done.stdout)
+    since = {
+        "write": 1,
+        "append": 1,
+        "make": 1,
+        "folder": 1,
+        "remove": 1,
+        "truncate": 3,
+        "listen": 4,
+        "signal": 6,
+    }
+    allowed = ["temporary file", "null", "child", "read"]
+    assert worked == [*allowed, *(name for name, abi in since.items() if version < abi)]
+    assert version == 0 or (tmp_path / "mine").read_text() == "kept"
 
 
 def test_a_process_with_a_second_thread_is_refused_and_keeps_what_it_has() -> None:
