@@ -226,9 +226,8 @@ def test_the_rig_finds_two_filter_replaces(clsact: Scene) -> None:
                     time.sleep(_PAUSE)
             return evaluated(board)
 
-    found = clsact.run(work)
-    assert found.seen > SWAPS * 3 // 4
-    assert found.violations > 0
+    rounds = (clsact.run(work) for _ in range(_ROUNDS))
+    assert any(found.seen > SWAPS * 3 // 4 and found.violations for found in rounds)
 
 
 def test_the_count_of_violations_is_what_the_promise_says() -> None:
