@@ -24,7 +24,7 @@ _PROTOCOLS: Final = {
     PROTO_UDPLITE: "UDPLite",
 }
 # What is said of a decision that no rule took; the place is then the policy's or the endpoint's name.
-_UNMATCHED: Final = {
+UNMATCHED: Final = {
     "tier-default": "  (no rule matches: the tier's default)",
     "end": "  (no tier decides: the end of the walk)",
     "no-policy": "  (no policy selects the endpoint)",
@@ -116,7 +116,7 @@ def cause(one: EventRecord) -> str:
     """Why: the place and text of the deciding line, or the reason when no rule was reached."""
     why = "" if one.reason in ("none", "policy") else f"{one.reason}: "
     if one.at:
-        return clean(f"{why}{one.at}  {one.line}{_UNMATCHED.get(one.what, '')}")
+        return clean(f"{why}{one.at}  {one.line}{UNMATCHED.get(one.what, '')}")
     if one.rule is not None:
         return f"{why}rule {one.rule} of generation {one.generation}"
     return one.reason

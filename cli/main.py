@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "verify",
     "detach",
     "monitor",
+    "counters",
     "agent",
     "doctor",
     "demo",

@@ -170,6 +170,10 @@ NoHostAccess = Annotated[
     bool,
     typer.Option("--no-host-access", help="Judge what this host itself sends to its workload, too."),
 ]
+KeepEstablished = Annotated[
+    bool,
+    typer.Option("--keep-established", help="Do not judge established flows again when the policy changes."),
+]
 AllowBefore = Annotated[
     list[str] | None,
     typer.Option("--allow-before", metavar="NAME", help="This program may run before the gate (repeatable)."),

@@ -24,6 +24,11 @@ from .section import section_data, section_map
 _NOTHING: Final = Hit()
 _SIGN: Final = 1 << 31
 
+
+class Vanished(CannotError):
+    """A program or a map went while it was read: another one took its place meanwhile."""
+
+
 Hits = tuple[Hit, ...]  # by counter: reasons, then rule indices
 
 
@@ -143,5 +148,5 @@ def _program(bpf: Bpf, number: int) -> Fd:
 def _by_id(bpf: Bpf, kind: Object, number: int) -> Fd:
     fd = bpf.fd_by_id(kind, number)
     if fd is None:
-        raise CannotError(f"{kind.name.lower()} {number} left while its counters were read", "try again")
+        raise Vanished(f"{kind.name.lower()} {number} left while its counters were read", "try again")
     return fd

@@ -23,6 +23,7 @@ from .bpf import Bpf, Fd, Object
 from .change import Change
 from .errors import CannotError, cannot
 from .gate import Gates, create_slots
+from .hits import Handover
 from .hooks import FILTER_NAME, FILTER_NAME_OWN_CLSACT, Mechanism, TcHook
 from .kernel import Kernel
 from .loader import LoadedPair, load_pair
@@ -81,6 +82,7 @@ class Work:
         self._held = held
         self._pair: LoadedPair | None = None
         self._filled: set[int] = set()
+        self._hits = Handover(site.bpf, change.core)
         self._core = self._open_core()
         self._word = Word(site.bpf, self._core.word, writable=True)
         held.callback(self._word.close)
@@ -111,6 +113,7 @@ class Work:
         if change.first_closed:
             self._word.store(1)
         if self._pair is not None:
+            self._hits.tell()
             self._filled = self._banks_to_fill()
             for bank in sorted(self._filled):
                 self._banks.note(bank, undo, until)
@@ -240,6 +243,7 @@ class Work:
                     f"the {direction.word} program read back from the kernel is not the one loaded",
                     "try again",
                 )
+        self._hits.follow(bank)
 
     # --- after the store ------------------------------------------------------------------------------
 
@@ -261,6 +265,7 @@ class Work:
         if self.settles:
             if late:
                 raise CannotError(late)
+            self._hits.tell()
             self._banks.settle(self._programs())
 
     def _remove_surplus(self) -> None:

@@ -23,6 +23,7 @@ from ..options import (
     Format,
     Hook,
     Interface,
+    KeepEstablished,
     Labels,
     Mode,
     Namespace,
@@ -67,6 +68,7 @@ def run(
         bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")
     ] = False,
     no_host_access: NoHostAccess = False,
+    keep_established: KeepEstablished = False,
     failsafe_inbound: FailsafeInbound = None,
     failsafe_outbound: FailsafeOutbound = None,
     allow_before: AllowBefore = None,
@@ -88,6 +90,7 @@ def run(
         closed=closed,
         refresh=refresh,
         dry_run=dry_run,
+        keep_established=keep_established,
         host_access=not no_host_access,
     )
     report = with_kernel(netns, lambda kernel: attach(kernel, pair, request))

@@ -115,7 +115,7 @@ def test_without_a_bpf_filesystem_it_is_exit_3_with_the_mount_command(
     assert f"mount -t bpf bpf {tmp_path}" in done.err
 
 
-@pytest.mark.parametrize("name", ["attach", "status", "verify", "detach", "monitor"])
+@pytest.mark.parametrize("name", ["attach", "status", "verify", "detach", "monitor", "counters"])
 def test_an_interface_that_is_not_there_is_exit_3(place: Place, pairs: Path, name: str) -> None:
     target = (pairs / "shop.web",) if name == "attach" else ()
     done = polc(name, *target, "--iface", "nowhere", "--netns", place.netns)

@@ -16,6 +16,7 @@ from polc.judge.replaying import ReplayLine
 from polc.judge.testing import CasesReport
 from polc.pair.inspection import Inspection
 from polc.runtime.attach import AttachReport
+from polc.runtime.counters import CountersReport
 from polc.runtime.detach import DetachReport
 from polc.runtime.status import StatusReport
 from polc.tests.cli.command import ROOT
@@ -34,6 +35,7 @@ SHAPES: dict[str, type[BaseModel]] = {
     "verify": StatusReport,
     "detach": DetachReport,
     "monitor": EventRecord,
+    "counters": CountersReport,
     "doctor": Doctor,
     "agent": AgentReport,
 }

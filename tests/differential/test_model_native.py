@@ -17,6 +17,7 @@ from polc.judge.outcome import Run
 from polc.pair.layout import NO_RULE, Config, Direction
 from polc.pair.provenance import ProvenanceTable
 from polc.tests.differential.subjects import DIRECTIONS, Asked, read_texts, resolve
+from polc.tests.differential.tally import Tally
 from polc.tests.differential.traces import contradicted, trace
 from polc.tests.generators.frames import dressed_frame, frame_of, odd_frame
 from polc.tests.generators.honesty import Honesty
@@ -73,6 +74,7 @@ def _lone_packets(world: World, honesty: Honesty, start: float) -> float:
     rng, now = Random(world.seed), start
     honesty.expect((world.seed, rule.name) for rule in world.rules())
     engine, model = Policy.of(world, world.objects).judges()
+    tally = Tally()
     for word, direction in DIRECTIONS.items():
         packets = list(world.packets(rng, word, SHARE // 2))
         frames = []
@@ -85,8 +87,10 @@ def _lone_packets(world: World, honesty: Honesty, start: float) -> float:
             where = f"seed {world.seed}, {word}, {packet}: {run} {outcome}"
             assert run.allowed is (outcome.verdict == "allow"), where
             assert (run.reason, run.logs, run.rule, run.staged) == _said(outcome), where
+            tally.note(outcome, len(frame))
             if outcome.judged:
                 honesty.note(world.seed, world.readings[word].judge(packet))
+    tally.check(engine, f"seed {world.seed}")
     return now
 
 
@@ -108,15 +112,20 @@ def test_model_and_native_agree_on_odd_frames() -> None:
     for seed in range(12):
         world, rng = build_world(seed), Random(seed)
         engine, model = Policy.of(world, world.objects).judges()
+        tally = Tally()
         for packet in world.packets(rng, "ingress", 200):
             frame = odd_frame(rng, packet)
             for word, direction in DIRECTIONS.items():
                 outcome, run = model.step(direction, frame, 0.0), engine.run(direction, frame)
                 _same(engine, run, outcome, f"seed {seed}, {word}, {frame.hex()}")
+                tally.note(outcome, len(frame))
+        assert tally.check(engine, f"seed {seed}") > 8
 
 
-def test_model_and_native_keep_the_same_flows_over_time_and_swaps() -> None:
+def test_model_and_native_keep_the_same_flows_and_counts_over_time_and_swaps() -> None:
+    some = 0
     for seed in range(TRACES):
+        tally = Tally()
         world, rng, now = build_world(seed, language=LANGUAGES[seed % 2]), Random(seed), 0.0
         policies = [Policy.of(world, world.objects), Policy.of(world, contradicted(world))]
         engine, model = policies[0].judges()
@@ -124,6 +133,7 @@ def test_model_and_native_keep_the_same_flows_over_time_and_swaps() -> None:
             if step.kind == "age":
                 now += step.seconds
             elif step.kind == "swap":
+                some += tally.check(engine, f"seed {seed}")
                 policies.reverse()
                 engine.swap(*policies[0].native())
                 model.swap(policies[0].resolved.program, engine.generation)
@@ -131,6 +141,9 @@ def test_model_and_native_keep_the_same_flows_over_time_and_swaps() -> None:
                 direction = DIRECTIONS[step.direction]
                 outcome = model.step(direction, step.frame, now)
                 _same(engine, engine.run(direction, step.frame, now), outcome, f"seed {seed}: {step.what}")
+                tally.note(outcome, len(step.frame))
+        some += tally.check(engine, f"seed {seed}")
+    assert some > 8 * TRACES
 
 
 def test_a_batch_gives_the_answers_of_single_runs() -> None:
