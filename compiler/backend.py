@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,7 +12,7 @@ from ..pair.layout import SECTION_PROGRAM, Direction
 from ..pair.note import Note, note_size
 from ..pair.provenance import ProvenanceTable, RuleProvenance, encode
 from .codegen.emit import EMITTER, Emitted
-from .codegen.module import ModuleInput, Place, write_module
+from .codegen.module import write_module
 from .codegen.native import NativeCode, make_native
 from .ir.nodes import Program
 from .ir.text import dump as dump_ir
@@ -21,7 +21,7 @@ from .plan.build import build
 from .plan.plan import JudgePlan, Plan
 from .plan.plan import dump as dump_plan
 from .resolve.resolved import Provenance, Resolved
-from .seal import RawParts, seal
+from .seal import Place, RawParts, dress, seal
 from .source import Diagnostic, Source, Span
 
 INSTRUCTION_BYTES: Final = 8
@@ -65,25 +65,14 @@ def build_pair(
     program = run_passes(resolved.program)
     plan = build(program)
     before = EMITTER.emissions
-    parts, tables_of, modules = {}, {}, {}
-    for direction in Direction:
-        tables_of[direction] = encode(_provenance_table(sources, resolved, plan.judge(direction)))
-        modules[direction] = write_module(
-            _module_input(sources, resolved, plan.judge(direction), tables_of[direction])
-        )
-    emitted = dict(
-        zip(Direction, EMITTER.emit_all(list(modules.values()), assembly="asm" in emit), strict=True)
-    )
-    for direction in Direction:
-        provenance = tables_of[direction]
-        note = Note(
-            meaning=plan.meaning(),
-            direction=direction,
-            endpoint=resolved.endpoint,
-            addresses=resolved.addresses,
-        )
-        tables = plan.judge(direction).tables
-        parts[direction] = RawParts(emitted[direction].data, tables, provenance, note)
+    modules = {direction: write_module(plan.judge(direction)) for direction in Direction}
+    made = EMITTER.emit_all(list(modules.values()), assembly="asm" in emit)
+    emitted = dict(zip(Direction, made, strict=True))
+    lines = _Lines(sources)
+    parts = {
+        direction: _parts(lines, resolved, plan, direction, emitted[direction].data)
+        for direction in Direction
+    }
     sealed = seal(parts)
     return CompiledPair(
         name=resolved.name,
@@ -106,7 +95,8 @@ def build_native(
 
     Raises PlanLimitError."""
     plan = build(run_passes(resolved.program))
-    return make_native(plan), {d: _provenance_table(sources, resolved, plan.judge(d)) for d in Direction}
+    lines = _Lines(sources)
+    return make_native(plan), {d: _provenance_table(lines, resolved, plan.judge(d)) for d in Direction}
 
 
 def _texts(
@@ -139,56 +129,64 @@ def _report(judge: JudgePlan, data: bytes) -> DirectionReport:
 # --- places -------------------------------------------------------------------------------------------
 
 
-def _home(sources: Sequence[Source], resolved: Resolved, direction: Direction) -> Span:
+class _Lines:
+    """The lines of the sources, split when first asked for."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.first = sources[0].path
+        self._sources = {source.path: source for source in sources}
+        self._split: dict[str, list[str]] = {}
+
+    def text(self, span: Span) -> str:
+        """The line that a span starts on, without the blanks around it."""
+        if span.file not in self._split:
+            self._split[span.file] = self._sources[span.file].text.split("\n")
+        return self._split[span.file][span.line - 1].strip()
+
+    def digest(self, file: str) -> str:
+        return self._sources[file].digest
+
+
+def _home(lines: _Lines, resolved: Resolved, direction: Direction) -> Span:
     """The place for code that belongs to no rule: the end's, else any rule's, else the first file's start."""
     for item in reversed(resolved.provenance[direction]):
         if item.span is not None:
             return item.span
-    first = sources[0].path
-    return Span(first, 1, 1, 1, 1)
+    return Span(lines.first, 1, 1, 1, 1)
 
 
-def _module_input(
-    sources: Sequence[Source], resolved: Resolved, judge: JudgePlan, provenance: bytes
-) -> ModuleInput:
-    home = _home(sources, resolved, judge.direction)
-    spans = [item.span or home for item in resolved.provenance[judge.direction]]
-    used = {(span.file, span.line) for span in [home, *spans]}
-    return ModuleInput(
-        plan=judge,
-        texts={source.path: _quoted(source, used) for source in sources if _named(source, used)},
-        places=[Place(span.file, span.line, span.column) for span in spans],
-        home=Place(home.file, home.line, home.column),
-        provenance_size=len(provenance),
-        note_size=note_size(resolved.endpoint, resolved.addresses),
+def _parts(lines: _Lines, resolved: Resolved, plan: Plan, direction: Direction, raw: bytes) -> RawParts:
+    home = _home(lines, resolved, direction)
+    places = [_place(lines, item.span or home) for item in resolved.provenance[direction]]
+    provenance = encode(_provenance_table(lines, resolved, plan.judge(direction)))
+    note = Note(
+        meaning=plan.meaning(),
+        direction=direction,
+        endpoint=resolved.endpoint,
+        addresses=resolved.addresses,
     )
+    size = note_size(resolved.endpoint, resolved.addresses)
+    dressed = dress(raw, _place(lines, home), places, len(provenance), size)
+    return RawParts(dressed, plan.judge(direction).tables, provenance, note)
 
 
-def _named(source: Source, used: Set[tuple[str, int]]) -> bool:
-    return any(file == source.path for file, _ in used)
+def _place(lines: _Lines, span: Span) -> Place:
+    return Place(span.file, span.line, span.column, lines.text(span))
 
 
-def _quoted(source: Source, used: Set[tuple[str, int]]) -> str:
-    """The source with every line blank that no rule stands on: debug data travels with the object, and what
-    it does not need (comments, other objects of the file) is nobody's business there."""
-    lines = source.text.split("\n")
-    return "\n".join(line if (source.path, at) in used else "" for at, line in enumerate(lines, 1))
-
-
-def _provenance_table(sources: Sequence[Source], resolved: Resolved, judge: JudgePlan) -> ProvenanceTable:
+def _provenance_table(lines: _Lines, resolved: Resolved, judge: JudgePlan) -> ProvenanceTable:
     items = resolved.provenance[judge.direction]
-    used = {item.span.file for item in items if item.span}
-    lines = {source.path: source.text.split("\n") for source in sources if source.path in used}
+    used = sorted({item.span.file for item in items if item.span})
     return ProvenanceTable(
         endpoint=resolved.endpoint,
         direction=judge.direction,
-        sources={source.path: source.digest for source in sources},
+        sources={file: lines.digest(file) for file in used},
         rules=tuple(_rule(index, item, lines) for index, item in enumerate(items)),
         logs=tuple(tier.logs for tier in judge.tiers if tier.logs),
     )
 
 
-def _rule(index: int, item: Provenance, lines: Mapping[str, Sequence[str]]) -> RuleProvenance:
+def _rule(index: int, item: Provenance, lines: _Lines) -> RuleProvenance:
     span = item.span
     return RuleProvenance(
         index=index,
@@ -201,5 +199,5 @@ def _rule(index: int, item: Provenance, lines: Mapping[str, Sequence[str]]) -> R
         number=item.number,
         action=item.action,
         annotations=item.annotations,
-        text=lines[span.file][span.line - 1].strip() if span else "",
+        text=lines.text(span) if span else "",
     )

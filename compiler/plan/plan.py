@@ -24,6 +24,10 @@ LOG_LIMIT = 63  # Log rules a tier and direction
 TABLE_LIMIT = 32 << 20  # bytes of tables a direction
 LANDING_LIMIT = 256  # up to this many deciding rules a tier, each has an instruction of its own
 
+# Debug lines as LLVM sees them, until the seal puts the policy's in: rule index i is on FIRST_LINE + i.
+HOME_LINE = 1
+FIRST_LINE = 2
+
 VERDICT_SHIFT = 28  # a verdict entry is code << 28 | rule index
 VERDICT_CODES = {Action.ALLOW: 1, Action.DENY: 2, Action.PASS: 3}
 
