@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import PurePosixPath
 
 from polc.runtime.bpf import (
     BtfInfo,
@@ -25,6 +24,7 @@ from polc.tests.fake_kernel import maps
 from polc.tests.fake_kernel.devices import mine
 from polc.tests.fake_kernel.door import call
 from polc.tests.fake_kernel.errnos import Refused, refused
+from polc.tests.fake_kernel.machine import place_of
 from polc.tests.fake_kernel.objects import Btf, Link, Map, Program, Thing
 from polc.tests.fake_kernel.tcx import TcxDoor
 
@@ -149,13 +149,13 @@ class FakeBpf(TcxDoor):
 
     @call(Command.OBJ_PIN)
     def obj_pin(self, path: str, fd: Fd) -> None:
-        self.process.kernel.pin(PurePosixPath(path), self.process.thing(fd))
+        self.process.kernel.pin(place_of(path), self.process.thing(fd))
         if self.process.actor != "polc":
-            self.process.kernel.foreign_pins.add(PurePosixPath(path))
+            self.process.kernel.foreign_pins.add(place_of(path))
 
     @call(Command.OBJ_GET, (ENOENT, ENOTDIR), None)
     def obj_get(self, path: str) -> Fd | None:
-        place = PurePosixPath(path)
+        place = place_of(path)
         if place in self.process.kernel.directories:
             raise refused("obj_get: a directory")
         thing = self.process.kernel.pins.get(place)

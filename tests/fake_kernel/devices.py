@@ -97,11 +97,13 @@ class Device:
 
     def everything(self, hook: TcHook) -> list[tuple[Program | None, str]]:
         """(program, owner) in running order; all tcx programs come before all clsact filters."""
-        filters = self.clsact.filters[hook] if self.clsact else []
-        return [
-            *((one.program, one.owner) for one in self.tcx[hook].entries),
-            *((one.program, one.owner) for one in filters),
-        ]
+        found: list[tuple[Program | None, str]] = []
+        for entry in self.tcx[hook].entries:
+            found.append((entry.program, entry.owner))
+        if self.clsact is not None:
+            for one in self.clsact.filters[hook]:
+                found.append((one.program, one.owner))
+        return found
 
 
 class Namespace:

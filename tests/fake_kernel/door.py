@@ -55,14 +55,15 @@ def call(
     `answer` to errnos in `absent`, BpfError to the others.
     """
     write, seen = command in WRITES, command in WRITES and command not in _UNSEEN
+    name = command.name
 
     def wrap(method: Callable[Concatenate[D, P], T]) -> Callable[Concatenate[D, P], T]:
         @functools.wraps(method)
         def inner(self: D, *args: P.args, **named: P.kwargs) -> T:
             if write:
-                self.note_write(command.name)
+                self.note_write(name)
             try:
-                self.process.enter(command.name)
+                self.process.enter(name)
                 result = method(self, *args, **named)
             except Refused as refusal:
                 if refusal.number in absent:

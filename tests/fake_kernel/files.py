@@ -17,7 +17,7 @@ from polc.runtime.kernel import Kernel
 from polc.tests.fake_kernel.bpf import FakeBpf
 from polc.tests.fake_kernel.devices import Namespace, Touched
 from polc.tests.fake_kernel.errnos import Refused
-from polc.tests.fake_kernel.machine import ROOT
+from polc.tests.fake_kernel.machine import ROOT, place_of
 from polc.tests.fake_kernel.process import Process
 from polc.tests.fake_kernel.route import FakeNetlink
 
@@ -30,7 +30,7 @@ class FakePath:
         self.place = place
 
     def __truediv__(self, name: str) -> FakePath:
-        return FakePath(self._process, self.place / name)
+        return FakePath(self._process, place_of(f"{self.place}/{name}"))
 
     def __str__(self) -> str:
         return str(self.place)
@@ -147,7 +147,7 @@ class FakeHost(Host):
                 del locks[name]
 
     def find_bpffs(self, root: Path) -> Bpffs | None:
-        return FakeBpffs(cast(Path, FakePath(self._process, PurePosixPath(str(root)))))
+        return FakeBpffs(cast(Path, FakePath(self._process, place_of(str(root)))))
 
     def require_bpffs(self, root: Path, mount: bool = False) -> Bpffs:  # noqa: ARG002
         found = self.find_bpffs(root)

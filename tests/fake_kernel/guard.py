@@ -10,11 +10,20 @@
 from __future__ import annotations
 
 from polc.pair.layout import bank_of
-from polc.runtime.hooks import TcHook
 from polc.tests.fake_kernel.devices import Device
 from polc.tests.fake_kernel.machine import FakeKernel
 from polc.tests.fake_kernel.objects import Map
-from polc.tests.fake_kernel.truth import Fate, Hooks, gate_of, hooks_of, in_force, is_gate
+from polc.tests.fake_kernel.truth import (
+    HOOKS,
+    Fate,
+    Gate,
+    Hooks,
+    fate,
+    gate_of,
+    gates_of,
+    hooks_of,
+    in_force,
+)
 
 
 class Broken(AssertionError):
@@ -28,7 +37,7 @@ class Guard:
         self._kernel = kernel
         self.device = device
         self.disturbed = False
-        self._before: Hooks = dict.fromkeys(TcHook, ())
+        self._before: Hooks = dict.fromkeys(HOOKS, ())
         self._allowed: set[str] | None = None
         self._may_open = True
         self._may_drop = True
@@ -49,23 +58,24 @@ class Guard:
         self.check()
 
     def check(self) -> None:
-        now = hooks_of(self.device)
-        fates = [(hook, one) for hook in TcHook for one in now[hook]]
-        self._one_pair([one for _, one in fates])
-        self._banks()
+        gates = {hook: gates_of(self.device, hook) for hook in HOOKS}
+        now = {hook: tuple([fate(one) for one in gates[hook]]) for hook in HOOKS}
+        fates = [one for hook in HOOKS for one in now[hook]]
+        self._one_pair(fates)
+        self._banks([gate_of(one) for hook in HOOKS for one in gates[hook]])
         if self.disturbed or self._may_open:
             return
-        for hook in TcHook:
+        for hook in HOOKS:
             if any(one.enforced for one in self._before[hook]) and not any(one.enforced for one in now[hook]):
                 raise Broken(f"{hook.word} was enforced and is open now")
-        if not self._may_drop and any(one.enforced and one.policy is None for _, one in fates):
+        if not self._may_drop and any(one.enforced and one.policy is None for one in fates):
             raise Broken("an enforced hook drops everything during a swap")
         if self._allowed is not None:
-            judged = {one.policy.identity for _, one in fates if one.policy is not None}
+            judged = {one.policy.identity for one in fates if one.policy is not None}
             if not judged <= self._allowed:
                 raise Broken(f"judged by {judged - self._allowed}, neither old nor new")
-        if not any(one.enforced for hook in TcHook for one in self._before[hook]):
-            enforced = [any(one.policy for one in now[hook]) for hook in TcHook]
+        if not any(one.enforced for hook in HOOKS for one in self._before[hook]):
+            enforced = [any(one.policy for one in now[hook]) for hook in HOOKS]
             if len(set(enforced)) != 1:
                 raise Broken(f"one direction is judged and the other not: {enforced}")
 
@@ -91,14 +101,8 @@ class Guard:
     def _grace(self) -> None:
         self._flying.clear()
 
-    def _banks(self) -> None:
+    def _banks(self, gates: list[Gate]) -> None:
         """A slot that packets may be on their way to changes only after a grace period."""
-        gates = [
-            gate_of(program)
-            for hook in TcHook
-            for program, _ in self.device.everything(hook)
-            if program is not None and is_gate(program)
-        ]
         for slots, word in {(one.slots, one.word) for one in gates}:
             contents = {index: program.id for index, program in slots.programs.items()}
             before = self._contents.get(slots.id, {})

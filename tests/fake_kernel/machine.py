@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 _PATIENCE = 40  # door calls, some hundred microseconds
 ROOT = PurePosixPath("/fake/bpffs")
+
+
+@functools.cache
+def place_of(path: str) -> PurePosixPath:
+    """The path, parsed once."""
+    return PurePosixPath(path)
 
 
 def _nobody() -> None:
@@ -99,11 +106,10 @@ class FakeKernel:
         self.objects.drop(self.pins.pop(path), user=True)
 
     def tick(self) -> None:
-        """A door call takes a moment, and the kernel does not put its work off for ever."""
-        if self.objects.busy:
-            self._waited += 1
-            if self.eager or self._waited > _PATIENCE:
-                self.work()
+        """A door call while work is put off: it takes a moment, and that work does not wait for ever."""
+        self._waited += 1
+        if self.eager or self._waited > _PATIENCE:
+            self.work()
 
     def work(self) -> None:
         """What the kernel put off."""

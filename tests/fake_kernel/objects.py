@@ -55,7 +55,10 @@ class Map(Thing):
 
 @dataclass(eq=False, slots=True)
 class Program(Thing):
-    """maps: in the order of first reference, then as bound. meaning: what truth.py read in it, once."""
+    """maps: in the order of first reference, then as bound. meaning: what truth.py read in it, once.
+
+    seen: what the runtime read in it, by the function that read (swift.py).
+    """
 
     name: str = ""
     tag: bytes = b""
@@ -63,6 +66,16 @@ class Program(Thing):
     btf: Btf | None = None
     size: int = 0
     meaning: object = None
+    seen: dict[str, Seen] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was read in a program, by which door calls, when it had so many maps."""
+
+    answer: object
+    calls: tuple[str, ...]
+    maps: int
 
 
 @dataclass(eq=False, slots=True)
@@ -93,7 +106,7 @@ class Objects:
     def __init__(self, detacher: Detacher) -> None:
         self.living: dict[Object, dict[int, Thing]] = {kind: {} for kind in Object}
         self._last: dict[Object, int] = dict.fromkeys(Object, 0)
-        self._work: list[Map] = []
+        self.pending: list[Map] = []  # work that the kernel puts off
         self.lost: list[Map] = []  # by the kernel's own fault, see _schedule_clear
         self._detacher = detacher
 
@@ -121,21 +134,16 @@ class Objects:
     def _schedule_clear(self, slots: Map) -> None:
         """The kernel counts the map up even when the work is pending already: that reference never goes."""
         self.hold(slots)
-        if slots in self._work:
+        if slots in self.pending:
             self.lost.append(slots)
         else:
-            self._work.append(slots)
-
-    @property
-    def busy(self) -> bool:
-        """Whether there is work put off."""
-        return bool(self._work)
+            self.pending.append(slots)
 
     def work(self) -> bool:
         """Runs what the kernel put off; whether there was any."""
-        some = bool(self._work)
-        while self._work:
-            slots = self._work.pop(0)
+        some = bool(self.pending)
+        while self.pending:
+            slots = self.pending.pop(0)
             for index in sorted(slots.programs):
                 self.drop(slots.programs.pop(index))
             self.drop(slots)

@@ -6,7 +6,6 @@ runs where the kernel looks other than after the call before: it is the same oth
 
 from __future__ import annotations
 
-import copy
 import errno
 
 import pytest
@@ -39,7 +38,7 @@ def test_after_death_at_any_call_status_is_true_and_the_next_attach_or_detach_co
             states += 1
             world.status()
             world.verified()
-            other_end = copy.deepcopy(world)
+            other_end = world.copy()
             world.settle(pair(1), mechanism)
             other_end.detach()
     assert states > 5, "death left many different things behind"

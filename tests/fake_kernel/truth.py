@@ -7,7 +7,7 @@ for each whether a packet passes unjudged, is dropped, or is judged by which pro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from polc.pair import layout
 from polc.pair.layout import Config, Direction, Rodata, bank_of, slot
@@ -17,6 +17,7 @@ from polc.tests.fake_kernel.machine import ROOT, FakeKernel
 from polc.tests.fake_kernel.objects import Link, Map, Program, Thing
 
 GATE: Final = "polc_gate_"
+HOOKS: Final = tuple(TcHook)  # walking an enum itself takes ten times as long
 _KEY: Final = bytes(4)
 
 
@@ -27,8 +28,7 @@ class Policy:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
+class Fate(NamedTuple):
     """What one gate does with a packet. word 0: passes unjudged. policy None: dropped. core: its slot map."""
 
     core: int
@@ -65,7 +65,8 @@ class Gate:
 
     slots: Map
     word: Map
-    direction: Direction
+    direction: str
+    indices: tuple[int, int]  # into the slots, by bank
 
 
 def gate_of(program: Program) -> Gate:
@@ -73,29 +74,32 @@ def gate_of(program: Program) -> Gate:
         return program.meaning
     maps = {one.name: one for one in program.maps}
     direction = next(one for one in Direction if program.name == f"{GATE}{one.word[:2]}")
-    program.meaning = Gate(maps[layout.MAP_SLOTS], maps[layout.MAP_WORD], direction)
+    indices = slot(0, direction), slot(1, direction)
+    program.meaning = Gate(maps[layout.MAP_SLOTS], maps[layout.MAP_WORD], direction.word, indices)
     return program.meaning
 
 
 def fate(program: Program) -> Fate:
     gate = gate_of(program)
     word = gate.word.word
-    judge = gate.slots.programs.get(slot(bank_of(word), gate.direction)) if word else None
+    judge = gate.slots.programs.get(gate.indices[bank_of(word)]) if word else None
     policy = policy_of(judge) if judge is not None else None
-    return Fate(gate.slots.id, gate.direction.word, word, policy)
+    return Fate(gate.slots.id, gate.direction, word, policy)
+
+
+def gates_of(device: Device, hook: TcHook) -> list[Program]:
+    """Ours on one hook, in running order."""
+    return [one for one, _ in device.everything(hook) if one is not None and is_gate(one)]
 
 
 def hooks_of(device: Device) -> Hooks:
-    return {
-        hook: tuple(fate(program) for program, _ in device.everything(hook) if program and is_gate(program))
-        for hook in TcHook
-    }
+    return {hook: tuple([fate(one) for one in gates_of(device, hook)]) for hook in HOOKS}
 
 
 def before_gates(device: Device) -> tuple[str, ...]:
     """Owners of foreign programs that run before the first gate of ours, hook by hook."""
     found: list[str] = []
-    for hook in TcHook:
+    for hook in HOOKS:
         everything = device.everything(hook)
         gates = [at for at, (program, _) in enumerate(everything) if is_gate(program)]
         found += [owner for _, owner in everything[: gates[0] if gates else 0]]
@@ -104,7 +108,7 @@ def before_gates(device: Device) -> tuple[str, ...]:
 
 def in_force(hooks: Hooks) -> str | None:
     """The one identity that judges both directions in one generation over one core, else None."""
-    fates = [one for hook in TcHook for one in hooks[hook]]
+    fates = [one for hook in HOOKS for one in hooks[hook]]
     policies = {(one.core, one.policy.identity, one.policy.generation) for one in fates if one.policy}
     if len(policies) != 1 or any(one.policy is None for one in fates):
         return None
@@ -129,7 +133,7 @@ def leaked(kernel: FakeKernel, spaces: list[Namespace], here: Namespace) -> tupl
     places: set[str] = set()
     for space in spaces:
         for device in space.devices.values():
-            for hook in TcHook:
+            for hook in HOOKS:
                 for program, _ in device.everything(hook):
                     if program is not None and is_gate(program):
                         _reach(program, needed)
