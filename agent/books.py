@@ -155,6 +155,7 @@ class Books:
             tc_writes=record.counts.tc_writes,
             swaps=record.counts.swaps,
             drift=_by_name(record.counts.drifts),
+            flows=record.flows,
             plan=record.plan,
         )
 

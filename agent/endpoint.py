@@ -16,6 +16,7 @@ from ..pair.object import ObjectPair
 from ..runtime.bpf import HookState
 from ..runtime.drift import Drift
 from ..runtime.errors import ObjectFault, RuntimeFault
+from ..runtime.flows import Fill
 from ..runtime.hooks import Mode
 from ..runtime.netlink import Link
 from ..runtime.status import InterfaceStatus
@@ -88,7 +89,7 @@ class Record:
     repairs: in a row. rest: no tc write before then, since somebody keeps breaking it.
     due: when to look next, None = only when something happens. hooks: its tcx hooks as they were at the last
     look. lasting: what the last look found that attaching does nothing about. plan: what is to be done and
-    was not (a dry run, or put off).
+    was not (a dry run, or put off). flows: its flow table when it was last counted, at `counted`.
     """
 
     interface: str
@@ -110,6 +111,8 @@ class Record:
     hooks: tuple[HookState | None, ...] = ()
     lasting: set[Drift] = field(default_factory=set)
     plan: tuple[str, ...] = ()
+    flows: Fill | None = None
+    counted: float | None = None
     counts: Counts = field(default_factory=Counts)
 
     @property
@@ -172,7 +175,7 @@ class Record:
         before, self.link = self.link, link
         if link is not None and before is not None and link.index == before.index:
             return
-        self.status, self.doubt, self.hooks, self.plan = None, "", (), ()
+        self.status, self.doubt, self.hooks, self.plan, self.flows = None, "", (), (), None
         self.repairs, self.rest = 0, 0.0
         self._start_anew(now)
 

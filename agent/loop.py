@@ -14,6 +14,7 @@ from typing import Final
 
 from ..runtime import netns
 from ..runtime.errors import CannotError
+from ..runtime.flows import flow_fill
 from ..runtime.hooks import Mode
 from ..runtime.host import Host
 from ..runtime.kernel import Kernel
@@ -97,7 +98,7 @@ class Loop:
             net.links()  # binds the socket, so that its port is known
             with Events(frozenset({net.port})) as events:
                 kernel = Kernel(net, host=Host(patience=0.0))
-                self._node = Node(kernel, self._settings, self._clock, self._chance, self._dry)
+                self._node = Node(kernel, self._settings, self._clock, self._chance, self._dry, flow_fill)
                 while not self._stopping:
                     self._round(events)
         self._books.phase = "stopping"

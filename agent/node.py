@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from ..pair.object import ObjectPair
-from ..runtime.bpf import HookState
+from ..runtime.bpf import Bpf, HookState
 from ..runtime.detach import detach
 from ..runtime.drift import Drift
 from ..runtime.errors import CannotError, GoneError, RuntimeFault, cannot
+from ..runtime.flows import Fill
 from ..runtime.gate import Gates
 from ..runtime.grace import Grace
 from ..runtime.hooks import TcHook, tcx_state
@@ -33,12 +34,14 @@ RETRY_LISTING: Final = 1.0  # seconds
 _SWAPS: Final = frozenset({Drift.OTHER_POLICY, Drift.SETTINGS})
 _TC_WRITES_EACH: Final = 3  # what a first attach by clsact takes: the qdisc and two filters
 _STRANGERS_A_STEP: Final = 8
+_COUNTS_A_TURN: Final = 4
 
 
 class Node:
     """Works in the network namespace of the calling thread, whose doors `kernel` holds.
 
-    dry: nothing is written; `Record.plan` says what would be done. chance: numbers in [0, 1).
+    dry: nothing is written; `Record.plan` says what would be done. chance: numbers in [0, 1). fill: counts
+    the flow table of a program, None = nobody counts.
     """
 
     def __init__(
@@ -48,13 +51,14 @@ class Node:
         clock: Callable[[], float],
         chance: Chance,
         dry: bool = False,
+        fill: Callable[[Bpf, int], Fill | None] | None = None,
     ) -> None:
         self.records: dict[str, Record] = {}
         self.links: dict[int, Link] = {}
         self.sums = Sums()
         self.breaker = settings.breaker()
         self._kernel, self._settings, self._dry = kernel, settings, dry
-        self._clock, self._chance = clock, chance
+        self._clock, self._chance, self._fill = clock, chance, fill
         self._gates, self._grace = Gates(), Grace()
         self._places: dict[str, str] = {}  # interface by endpoint
         self._strangers: set[int] = set()  # devices of no record, to be looked at for gates of ours
@@ -236,6 +240,9 @@ class Node:
         self._apply(free[:most])
         for record in due:
             self._schedule(record, now)
+        if len(due) <= _COUNTS_A_TURN:
+            for record in due:
+                self._count_flows(record, now)
 
     def _held_back(self, held: Sequence[Record], now: float) -> list[Record]:
         """Those of `held` that need no write at a tc hook; the others wait, and it is read how they stand."""
@@ -331,6 +338,17 @@ class Node:
             record.doubt = cannot(error, f"read {link.name}").message
         if not record.endpoint:
             self._unwanted(record)
+
+    def _count_flows(self, record: Record, now: float) -> None:
+        """How full the flow table is: now and then, and in quiet turns only, so that it delays no policy."""
+        recently = record.counted is not None and now < record.counted + self._settings.resync / 2
+        if self._fill is None or recently or record.status is None or not record.status.in_force:
+            return
+        record.counted = now
+        try:
+            record.flows = self._fill(self._kernel.bpf, record.status.policies[0].program)
+        except OSError:
+            record.flows = None
 
     def _unwanted(self, record: Record) -> None:
         """An interface that no endpoint is wanted on: forgotten when nothing of ours is there."""

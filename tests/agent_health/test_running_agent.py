@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from polc.pair.layout import FLOW_CAPACITY
 from polc.runtime.privilege import NEEDED, Held, held
 from polc.tests.agent_live.field import Field
 from prometheus_client.parser import text_string_to_metric_families
@@ -49,6 +50,7 @@ def test_every_thread_keeps_two_capabilities_and_the_compiler_none(plough: Calla
     assert (
         sum(one.value for one in families["polc_compile_seconds"].samples if one.name.endswith("_count")) == 1
     )
+    assert families["polc_interface_flow_entries_max"].samples[0].value == FLOW_CAPACITY
     with pytest.raises(urllib.error.HTTPError, match="404"):
         agent.get("/../status")
 
