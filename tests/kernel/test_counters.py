@@ -35,7 +35,7 @@ def found(scene: Scene) -> InterfaceCounters:
 
 
 def counts(scene: Scene) -> Counts:
-    """(packets, bytes) by direction, action and port. Only rules: a veth's own multicast meets the defaults."""
+    """(packets, bytes) by direction, action and port; rules only: a veth's own multicast meets defaults."""
     ports = (OPEN, CLOSED, 7009)
     return {
         (one.direction, one.action, port): (one.packets, one.bytes)
