@@ -34,14 +34,20 @@ class Tally:
         before = self._counted.get((direction, counter), Hit())
         self._counted[direction, counter] = before + Hit(1, length)
 
+    def difference(self, engine: Counting) -> str:
+        """The first counter in which the engine differs, `` when it counted exactly this."""
+        known = {
+            (direction, at): hit for direction in Direction for at, hit in enumerate(engine.hits(direction))
+        }
+        for place in sorted({*known, *self._counted}):
+            found, wanted = known.get(place), self._counted.get(place, Hit())
+            if found != wanted:
+                return f"{place[0].word} counter {place[1]} is {found}, not {wanted}"
+        return ""
+
     def check(self, engine: Counting, where: str) -> int:
         """The engine counted exactly this. Answers how many counters are not 0, and starts anew."""
-        some = 0
-        for direction in Direction:
-            found = engine.hits(direction)
-            for counter, hit in enumerate(found):
-                wanted = self._counted.pop((direction, counter), Hit())
-                assert hit == wanted, f"{where}, {direction.word}, counter {counter}: {hit}, not {wanted}"
-                some += hit.packets > 0
-        assert not self._counted, where
+        words, some = self.difference(engine), len(self._counted)
+        assert not words, f"{where}: {words}"
+        self._counted.clear()
         return some

@@ -1,4 +1,4 @@
-"""One case on model, native and kernel: verdict, reason, rule, logs and flow state must be the same.
+"""One case on model, native and kernel: verdict, reason, rule, logs, flow state and counters are the same.
 
 The native engine judges everything between two swaps as one batch, the kernel a frame at a time.
 """
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from polc.compiler.backend import build_native
 from polc.compiler.codegen.native import NativeCode
 from polc.compiler.model import Entry, Model, Outcome
-from polc.judge.kernel import KernelEngine, runnable
+from polc.judge.kernel import FRAME_MOST, KernelEngine, runnable
 from polc.judge.native import NativeEngine
 from polc.judge.outcome import FlowEntry, Run
 from polc.pair.layout import Config, Direction
@@ -22,6 +22,7 @@ from polc.pair.packet import Reason
 from polc.pair.provenance import ProvenanceTable
 from polc.runtime.bpf import Bpf
 from polc.tests.differential.subjects import DIRECTIONS, Asked, compiled, read_texts, resolve
+from polc.tests.differential.tally import Tally
 from polc.tests.differential.traces import Step
 
 
@@ -84,9 +85,10 @@ def on_native(
         if number:
             engine.swap(*policy.native)
             model.swap(policy.program, engine.generation)
-        runs = engine.run_all((frame.direction, frame.data, frame.now) for frame in frames)
+        runs, tally = engine.run_all((frame.direction, frame.data, frame.now) for frame in frames), Tally()
         for frame, run in zip(frames, runs, strict=True):
             outcome = model.step(frame.direction, frame.data, frame.now)
+            tally.note(outcome, len(frame.data))
             if counts is not None:
                 counts[sort_of(outcome)] += 1
             if not _same(run, outcome, knows_rule=True):
@@ -99,6 +101,8 @@ def on_native(
         if engine.flow_count() != len(model.flows):
             words = f"model remembers {len(model.flows)} flows, native {engine.flow_count()}"
             return Difference(last, "model/native", words)
+        if words := tally.difference(engine):
+            return Difference(last, "model/native", words)
     return None
 
 
@@ -106,20 +110,23 @@ def on_kernel(
     policies: Sequence[Policy], steps: Sequence[Step], counts: Counter[str] | None = None
 ) -> Difference | None:
     """Model and kernel over the steps; frames that the kernel cannot be asked about are left out."""
-    model, now, swaps = _model(policies[0]), 0.0, 0
+    model, now, swaps, tally = _model(policies[0]), 0.0, 0, Tally()
     with KernelEngine(Bpf(), policies[0].objects) as engine:
         for at, step in enumerate(steps):
             if step.kind == "age":
                 now += step.seconds
                 engine.age(step.seconds)
             elif step.kind == "swap":
-                swaps += 1
+                if words := tally.difference(engine):
+                    return Difference(at, "model/kernel", words)
+                swaps, tally = swaps + 1, Tally()
                 policy = policies[swaps % len(policies)]
                 engine.swap(policy.objects)
                 model.swap(policy.program, engine.generation)
             elif runnable(step.frame):
                 direction = DIRECTIONS[step.direction]
                 outcome, run = model.step(direction, step.frame, now), engine.run(direction, step.frame)
+                tally.note(outcome, min(len(step.frame), FRAME_MOST))
                 if counts is not None:
                     counts[sort_of(outcome)] += 1
                 entry = engine.flow(outcome.key) if outcome.key is not None else None
@@ -128,7 +135,8 @@ def on_kernel(
                 ):
                     words = f"model says {outcome}, kernel says {run} and remembers {entry}"
                     return Difference(at, "model/kernel", words)
-    return None
+        words = tally.difference(engine)
+    return Difference(len(steps) - 1, "model/kernel", words) if words else None
 
 
 def _model(policy: Policy) -> Model:
