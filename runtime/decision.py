@@ -57,12 +57,12 @@ def look(asked: Asked, held: ExitStack) -> Decision:
     sight = _sight(asked, reading, judge(reading))
     around = asked.around()
     pins = around.pins(asked.link.index)
-    sight = replace(sight, wrong=_wrong(pins, sight.standing))
+    sight = replace(sight, wrong=_wrong(pins, sight))
     if _is_odd(sight):
         foreign = around.foreign(reading)
         if foreign:
             sight = _sight(asked, reading, judge(reading, foreign), foreign)
-            sight = replace(sight, wrong=_wrong(pins, sight.standing))
+            sight = replace(sight, wrong=_wrong(pins, sight))
     _refuse_missing_tcx(sight.change, around)
     sight, twins = _placed(asked, sight, around)
     stale = around.stale(asked.link.index, elsewhere=not sight.change.quiet or bool(sight.wrong))
@@ -82,8 +82,12 @@ def _sight(
     return Sight(reading, standing, wish, change, foreign)
 
 
-def _wrong(pins: Pins, standing: Standing) -> tuple[str, ...]:
-    return pins.wrong(wanted_pins(standing)) if standing.core is not None else ()
+def _wrong(pins: Pins, sight: Sight) -> tuple[str, ...]:
+    """Where gates come or go, a pin that is not wanted goes with its gate."""
+    if sight.standing.core is None:
+        return ()
+    wanted = wanted_pins(sight.standing)
+    return tuple(one for one in pins.wrong(wanted) if one in wanted or _keeps_gates(sight.change))
 
 
 def _is_odd(sight: Sight) -> bool:

@@ -183,7 +183,7 @@ def _contents(sight: Sight) -> Iterator[Finding]:
         yield _finding(Drift.MIXED_IDENTITY, "; ".join(unlike), swap)
     else:
         yield from _policy(sight, core, swap)
-    if not empty:
+    if not empty and not unlike:
         for note in idle_notes(core):
             yield _finding(Drift.IDLE_BANK, note, "overwrite that bank with the pair in force")
 

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from ..pair.object import ObjectPair
 from .bpf import BpfError
@@ -38,6 +38,7 @@ from .status import describe
 from .surroundings import Surroundings
 
 _SHORT: Final = 0.02  # seconds that a job of many waits for its lock
+_Fault = TypeVar("_Fault", bound=BaseException)
 _TCX_WRITES: Final = ("LINK_CREATE", "LINK_UPDATE", "LINK_DETACH", "PROG_ATTACH", "PROG_DETACH")
 
 
@@ -154,10 +155,10 @@ class _Piece:
         try:
             stage()
         except RuntimeFault as fault:
-            self._fault = fault
+            self._fault = _bare(fault)
         except OSError as error:
             self._fault = cannot(error, f"attach to {self.job.link.name}")
-            self._fault.__cause__ = error
+            self._fault.__cause__ = _bare(error)
         finally:
             self._writes += self._kernel.writes - writes
             self._tc_writes += _tc_writes(self._kernel) - tc_writes
@@ -238,6 +239,15 @@ class _Piece:
             notes=(*decision.change.notes, *left, *_stacked(around)),
             status=status,
         )
+
+
+def _bare(error: _Fault) -> _Fault:
+    """Without the frames it came through: they would keep their descriptors open as long as it lives."""
+    chain: BaseException | None = error
+    while chain is not None:
+        chain.__traceback__ = None
+        chain = chain.__cause__ or chain.__context__
+    return error
 
 
 def _stacked(around: Surroundings) -> tuple[str, ...]:

@@ -1,0 +1,119 @@
+"""Many interfaces in one pass: one grace period for all, and no fault of one that another one feels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from polc.pair.layout import Direction
+from polc.pair.object import ObjectPair
+from polc.runtime.bpf import Bpf
+from polc.runtime.drift import Drift
+from polc.runtime.errors import CannotError, GoneError, VerifierError
+from polc.runtime.gate import Gates
+from polc.runtime.grace import Grace
+from polc.runtime.hooks import Mechanism
+from polc.runtime.kernel import Kernel
+from polc.runtime.reconcile import Done, Job, reconcile
+from polc.tests.kernel.rejected import rejected_pair
+from polc.tests.kernel.scene import Scene, Veth, allowing, denying, sh
+
+pytestmark = pytest.mark.kernel
+DEVICES = tuple(f"polc-test-{number}" for number in range(5))
+
+
+class CountingGrace(Grace):
+    """Counts the periods waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = 0
+
+    def wait(self, bpf: Bpf) -> None:
+        self.waits += 1
+        super().wait(bpf)
+
+
+@pytest.fixture
+def node(scene: Scene, namespace: Callable[[], str]) -> Scene:
+    """A namespace with five devices."""
+    name = namespace()
+    for device in DEVICES:
+        sh("ip", "-n", name, "link", "add", device, "type", "veth", "peer", "name", f"{device}p")
+    return replace(scene, veth=Veth(name, name))
+
+
+def jobs(node: Scene, kernel: Kernel, pairs: Sequence[ObjectPair]) -> list[Job]:
+    """One for each device, in an order that is not that of the indices."""
+    return [
+        Job(kernel.net.link(device), pair, node.request(interface=device))
+        for device, pair in zip(DEVICES[::-1], pairs, strict=True)
+    ]
+
+
+def passed(node: Scene, pairs: Sequence[ObjectPair], grace: Grace) -> tuple[Done, ...]:
+    return node.run(lambda kernel: reconcile(kernel, jobs(node, kernel, pairs), Gates(), grace))
+
+
+def test_a_pass_over_many_interfaces_waits_for_one_grace_period_and_a_second_writes_nothing(
+    node: Scene,
+) -> None:
+    grace = CountingGrace()
+    first = passed(node, [allowing()] * 5, grace)
+    assert grace.waits == 0, "nothing was in force before"
+    assert [one.fault for one in first] == [None] * 5
+    each = 2 if node.mechanism is Mechanism.TCX else 3
+    assert [one.tc_writes for one in first] == [each] * 5
+    swapped = passed(node, [denying()] * 5, grace)
+    assert grace.waits == 1
+    for done in swapped:
+        assert done.report is not None
+        assert (done.report.status.identity, done.report.notes) == (denying().identity.hex(), ())
+        assert [one.drift for one in done.drifts] == [Drift.OTHER_POLICY]
+        assert done.tc_writes == 0
+    again = passed(node, [denying()] * 5, grace)
+    assert [(one.writes, one.drifts) for one in again] == [(0, ())] * 5
+    assert grace.waits == 1
+
+
+def test_one_bad_interface_delays_none_and_each_fault_is_its_own(
+    node: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grace = CountingGrace()
+    passed(node, [allowing()] * 5, grace)
+    pairs = [rejected_pair(Direction.EGRESS), denying(), denying(), denying(), denying()]
+
+    def with_trouble(kernel: Kernel) -> tuple[Done, ...]:
+        work = jobs(node, kernel, pairs)
+        kernel.net._route.link("del", index=work[1].link.index)
+        with kernel.host.locked(kernel.host.cookie(), work[2].link.index):
+            return reconcile(kernel, work, Gates(), grace)
+
+    monkeypatch.setattr("polc.runtime.reconcile._SHORT", 0.0)
+    rejected, gone, locked, *good = node.run(with_trouble)
+    assert isinstance(rejected.fault, VerifierError)
+    assert isinstance(gone.fault, GoneError)
+    assert isinstance(locked.fault, CannotError)
+    assert "another polc is changing" in locked.fault.message
+    assert [one.report is None for one in (rejected, gone, locked)] == [True] * 3
+    assert grace.waits == 1
+    for done in good:
+        assert done.report is not None
+        assert done.report.status.identity == denying().identity.hex()
+    left = node.run(lambda kernel: kernel.host.cookie())
+    assert not list(Path("/run/polc").glob(f"{left}-*")), "every lock was let go"
+    retried = [one for one in passed_again(node, grace) if one.fault is None]
+    assert len(retried) == 4
+
+
+def passed_again(node: Scene, grace: Grace) -> tuple[Done, ...]:
+    """The devices that are left."""
+
+    def work(kernel: Kernel) -> tuple[Done, ...]:
+        there = [link for link in kernel.net.links() if link.name in DEVICES]
+        found = [Job(link, denying(), node.request(interface=link.name)) for link in there]
+        return reconcile(kernel, found, Gates(), grace)
+
+    return node.run(work)
