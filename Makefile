@@ -5,7 +5,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 STAMP := .venv/.polc-setup
 
-.PHONY: help setup demo test tests lint format types imports unit kernel golden golden-update docs-update bench fuzz mutants mutated wheel clean
+.PHONY: help setup demo test tests lint format types imports unit kernel golden golden-update docs-update bench load fuzz mutants mutated wheel clean
 
 help:  ## list every entry
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,9 @@ golden-update: setup  ## rewrite the golden files that are not written by hand; 
 bench: setup  ## what checking costs beside reading YAML; what a verdict costs, natively and (as root) in the kernel, as ratios in one interleaved run
 	@$(BIN)/python -m polc.bench.checking
 	@$(BIN)/python -m polc.bench.verdicts
+
+load: setup  ## 500 interfaces under one agent: attach, restart, idle, updates, a storm; what each costs (root, 6 minutes)
+	@$(BIN)/python -m polc.bench.agent_load
 
 MINUTES ?= 5
 JOBS ?= 1
