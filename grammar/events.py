@@ -18,6 +18,10 @@ from .nodes import Fault, FaultKind, Node, Scalar
 
 MAX_DEPTH: Final = 100
 MAX_VALUES: Final = 2_000_000
+# A document of more values than this has so many characters for each of the others (real lists have ten and
+# more): what a few megabytes can cost is bounded, and a real list may be long.
+DENSE_VALUES: Final = 250_000
+VALUE_WIDTH: Final = 8
 MAX_EXPANSION: Final = 100_000
 MAX_FAULTS: Final = 100
 
@@ -168,10 +172,14 @@ class EventLexer(Lexer):
         around: list[tuple[bool, bool]] = []  # of each open collection: in_mapping, at_key where it stands
         in_mapping = at_key = False
         key: Scalar | None = None  # its value is still to come
+        allowed = first = 0
         for count, event in enumerate(document.events):
             kind = type(event)
-            if count > MAX_VALUES:  # empty lists, too, are values
-                raise Broken(_too_many(place(event.start_mark)))
+            if count >= allowed:  # empty lists, too, are values
+                first = first if count else event.start_mark.index
+                allowed = min(MAX_VALUES, DENSE_VALUES + (event.start_mark.index - first) // VALUE_WIDTH) + 1
+                if count >= allowed:
+                    raise Broken(_too_many(place(event.start_mark), count))
             if kind is yaml.ScalarEvent:
                 token = _scalar(event, place, scope)
                 if event.anchor is None:
@@ -223,8 +231,10 @@ def _opening(event: Any, name: str, place: Places, scope: Scope) -> Mark:
     return Mark(name + "_START", start, scope, event.anchor)
 
 
-def _too_many(place: Place) -> Fault:
-    message = f"this document has more than {MAX_VALUES} values"
+def _too_many(place: Place, count: int) -> Fault:
+    message = f"this document has more than {count - 1} values"
+    if count <= MAX_VALUES:
+        message += f", with less than {VALUE_WIDTH} characters for each"
     return Fault(FaultKind.SIZE, message, place[1], place[2], hint="split it into several documents")
 
 

@@ -57,6 +57,7 @@ FILES: Final[dict[str, tuple[Callable[[], bytes], str]]] = {
     "100,000 empty documents": (lambda: b"---\n" * 100_000 + b"x\n", codes.NOT_A_RESOURCE),
     "100,000 broken documents": (lambda: b"---\n[\n" * 100_000, codes.GIVEN_UP),
     "100,000 equal keys": (lambda: b"a: 1\n" * 100_000, codes.GIVEN_UP),
+    "two million values": (lambda: b"- x\n" * 2_000_000, codes.SIZE),
     "a key of 1 MB": (lambda: b"k" * 1_000_000 + b": x\n", codes.SYNTAX),
 }
 

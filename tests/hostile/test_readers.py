@@ -126,3 +126,25 @@ def test_values_of_every_kind_count_towards_the_limit(one: str, monkeypatch: pyt
     monkeypatch.setattr(events, "MAX_VALUES", 1000)
     (document,) = read_documents(f"[{', '.join([one] * 2000)}]")
     assert [fault.kind for fault in document.faults] == [FaultKind.SIZE]
+    assert "more than 1000 values" in document.faults[0].message
+
+
+@pytest.mark.parametrize(
+    ("one", "good"), [("x", False), ("{}", False), ("a: b", False), ("10.10.10.10/32", True)]
+)
+def test_many_values_need_room(one: str, good: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a few bytes can make polc do is bounded; a list of addresses may be as long as ever."""
+    monkeypatch.setattr(events, "DENSE_VALUES", 500)
+    (document,) = read_documents("# a comment\n" * 2000 + f"- {one}\n" * 2000)
+    assert [fault.kind for fault in document.faults] == ([] if good else [FaultKind.SIZE])
+    if not good:
+        assert "less than 8 characters for each" in document.faults[0].message
+        assert document.faults[0].line > 2000
+
+
+def test_a_document_just_at_the_limit_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MAX_VALUES", 12)
+    (exact,) = read_documents("[" + "x, " * 10 + "]")  # and where the list starts and ends
+    (more,) = read_documents("[" + "x, " * 11 + "]")
+    assert exact.root is not None
+    assert [fault.kind for fault in more.faults] == [FaultKind.SIZE]
