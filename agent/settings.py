@@ -12,12 +12,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..runtime import bpffs
 from ..runtime.hooks import Mechanism
 from .backoff import Backoff
 from .breaker import Breaker
+from .http import Address
 
 _Seconds = Annotated[float, Field(gt=0)]
 CONFIG_BYTES: Final = 1 << 20
@@ -82,6 +83,13 @@ class Settings(BaseModel):
     reread: _Seconds = 30.0
     batch: Annotated[int, Field(ge=1)] = 64
     compile_timeout: _Seconds = 30.0
+
+    @field_validator("http")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if value:
+            Address.parse(value)
+        return value
 
     @property
     def backoff(self) -> Backoff:

@@ -11,7 +11,8 @@ import errno
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -56,6 +57,23 @@ def run(namespace: str | None, function: Callable[[], _T]) -> _T:
     if failure:
         raise failure[0]
     return outcome[0]
+
+
+@contextmanager
+def kept(namespace: str | None) -> Iterator[str | None]:
+    """Holds a namespace open, under a path that `run` takes as long as the context lasts.
+
+    For who gives up privileges in between: `/proc/PID/ns/net` of a process that has more of them cannot be
+    opened any more (ptrace(2), access mode checking). Raises CannotError as `run` does.
+    """
+    if namespace is None:
+        yield None
+        return
+    descriptor = _open(namespace)
+    try:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def _finish(thread: threading.Thread) -> None:

@@ -12,6 +12,7 @@ import typer
 from ...agent.mapping import MappingError
 from ...agent.settings import LogFormat, Ready, Settings, SettingsError, settings
 from ...agent.states import AgentReport, described
+from ...runtime import netns as netns_door
 from ...runtime.bpffs import ENVIRONMENT
 from ...runtime.hooks import Mechanism
 from ...runtime.privilege import NEEDED, keep_only
@@ -123,11 +124,13 @@ def _work(told: Settings, once: bool, dry: bool, format: Format) -> None:
         fail(Code.CANNOT, f"this installation has no agent ({', '.join(absent)} missing)", MEND)
     from ...agent.service import one_pass, serve
 
-    keep_only(NEEDED)
-    if not once and not dry:
-        serve(told)
-        return
-    report = one_pass(told, dry)
+    with netns_door.kept(told.netns) as namespace:
+        keep_only(NEEDED)
+        told = told.model_copy(update={"netns": namespace})
+        if not once and not dry:
+            serve(told)
+            return
+        report = one_pass(told, dry)
     typer.echo(report.model_dump_json(indent=2) if format is Format.JSON else text(report, dry))
     _judge(report, dry)
 

@@ -97,6 +97,21 @@ def test_without_sys_admin_nothing_is_read_by_id_and_no_namespace_entered(veth: 
 
 
 @pytest.mark.kernel
+def test_a_namespace_of_a_stronger_process_is_opened_before_giving_up(veth: Veth) -> None:
+    stronger = str(os.getpid())
+    with netns.kept(stronger) as path:
+        works: dict[str, Callable[[], object]] = {
+            "kept": lambda: netns.run(path, netns.cookie),
+            "late": lambda: netns.run(stronger, netns.cookie),
+        }
+        _, done = with_only(NEEDED, works, veth.namespace)
+    assert done["kept"] == ""
+    assert done["late"].endswith("Permission denied")
+    with netns.kept(None) as nothing:
+        assert nothing is None
+
+
+@pytest.mark.kernel
 def test_neither_the_powerless_nor_children_of_the_agent_get_anything_back() -> None:
     """The way back would be execve(2) as user 0: tried here by running a program that says what it holds."""
     script = """

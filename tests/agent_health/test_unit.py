@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from polc.agent.settings import Settings, settings
+from polc.agent.settings import Settings, SettingsError, settings
 from polc.runtime.privilege import NEEDED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +41,12 @@ def test_the_settings_file_is_taken_and_gives_the_defaults_that_it_speaks_of() -
     plain = Settings(folders=told.folders)
     assert (told.http, told.ready) == (plain.http, plain.ready)
     assert told.node == "node-1"
+
+
+def test_the_port_is_an_address_and_a_number_or_nothing() -> None:
+    assert Settings(folders=(FOLDER,), http="").http == ""
+    with pytest.raises(SettingsError, match="http: .*'localhost:9095' is not ADDRESS:PORT"):
+        settings({"folders": (FOLDER,), "http": "localhost:9095"}, None)
 
 
 def test_every_line_of_the_unit_is_a_section_or_a_directive() -> None:
