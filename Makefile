@@ -4,6 +4,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 STAMP := .venv/.polc-setup
+# Without its bytecode a command takes twice as long, and tests start hundreds.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo test tests lint format types imports unit kernel golden golden-update docs-update bench load fuzz mutants mutated wheel clean
 
@@ -35,9 +37,8 @@ types: setup  ## mypy, strict
 imports: setup  ## the arrows between the rooms
 	@$(BIN)/lint-imports --no-logo
 
-# Two workers; tests/conftest.py says who gets what. Commands that tests start need their bytecode: without it
-# each takes twice as long.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder --durations=15
+# Two workers; tests/conftest.py says who gets what.
+PYTEST := $(BIN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder --durations=15
 
 tests: setup  ## all tests (those on the kernel are skipped, saying why, without root)
 	@$(PYTEST)
