@@ -152,6 +152,14 @@ def test_a_host_inherits_the_labels_of_its_profiles() -> None:
     assert [tier.name for tier in program.ingress.tiers] == ["@failsafe", "@forwarded", "default"]
 
 
+def test_the_rules_of_a_hosts_profiles_come_last() -> None:
+    host = document("HostEndpoint", "h", "{node: n, expectedIPs: [192.0.2.1], profiles: [p]}")
+    profile = document("Profile", "p", "{ingress: [{action: Allow}], egress: []}")
+    program = taken(world_of(host, profile)).program
+    assert [tier.name for tier in program.ingress.tiers] == ["@failsafe", "@forwarded", "@profiles"]
+    assert [tier.name for tier in program.egress.tiers] == ["@failsafe", "@forwarded"]
+
+
 def test_without_staged_policies_nothing_is_judged_beside() -> None:
     spec = "{selector: all(), types: [Ingress, Egress]}"
     program = taken(world_of(HOST, document("GlobalNetworkPolicy", "g", spec))).program
