@@ -45,7 +45,7 @@ def test_the_settings_file_is_taken_and_gives_the_defaults_that_it_speaks_of() -
 
 def test_the_port_is_an_address_and_a_number_or_nothing() -> None:
     assert Settings(folders=(FOLDER,), http="").http == ""
-    with pytest.raises(SettingsError, match="http: .*'localhost:9095' is not ADDRESS:PORT"):
+    with pytest.raises(SettingsError, match=r"http: .*'localhost:9095' is not ADDRESS:PORT"):
         settings({"folders": (FOLDER,), "http": "localhost:9095"}, None)
 
 
