@@ -42,6 +42,7 @@ from .protocol import (
 # -P: no module is looked for where the agent happens to have been started.
 COMMAND: Final = (sys.executable, "-P", "-m", "polc.agent.worker")
 SECONDS: Final = 120.0  # without any sign of life while there is work
+OWN: Final = "worker"  # the code of findings that blame the child, and no policy
 STEADY: Final = 60.0  # a child that lived so many seconds does not count as one more failure in a row
 
 
@@ -346,4 +347,4 @@ def _checked(frame: MadeFrame, blobs: tuple[bytes, ...]) -> Made | Failed:
 
 
 def _death(message: str, at: str = "") -> Findings:
-    return (Finding(code="worker", severity="error", message=message, at=at),)
+    return (Finding(code=OWN, severity="error", message=message, at=at),)

@@ -19,6 +19,7 @@ from ..runtime.errors import ObjectFault, RuntimeFault
 from ..runtime.flows import Fill
 from ..runtime.hooks import Mode
 from ..runtime.netlink import Link
+from ..runtime.standing import State as Found
 from ..runtime.status import InterfaceStatus
 from .backoff import Backoff, Chance
 from .states import Goal
@@ -77,7 +78,7 @@ class Counts:
     drifts: Counter[Drift] = field(default_factory=Counter)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Record:
     """interface: its name. endpoint: `NS/NAME` or a host's `NAME`; "" while none is wanted there.
 
@@ -124,6 +125,11 @@ class Record:
     def in_force(self) -> str | None:
         """The identity that the last read-back found in force, in hex."""
         return self.status.identity if self.status is not None and self.status.in_force else None
+
+    @property
+    def bare(self) -> bool:
+        """Whether the last read-back found nothing of ours."""
+        return self.status is not None and self.status.state is Found.ABSENT
 
     @property
     def permanent(self) -> bool:
@@ -204,9 +210,9 @@ class Record:
     def succeeded(self, pair: ObjectPair, status: InterfaceStatus) -> None:
         """The pair is in force, as read back. The fault of a wanted pair stands when it is another one."""
         self.seen(status)
-        self.good = pair
+        self.good, self.next_try = pair, None
         if pair is self.pair:
-            self.fault, self.attempts, self.next_try = None, 0, None
+            self.fault, self.attempts = None, 0
 
     def failed(
         self, pair: ObjectPair, fault: RuntimeFault, backoff: Backoff, chance: Chance, now: float

@@ -21,10 +21,10 @@ from ..runtime.kernel import Kernel
 from ..runtime.lock import locked
 from ..runtime.netlink import Netlink
 from ..runtime.netlink_events import Event, Events, LinkEvent, Lost, TcEvent
-from .backoff import Chance
+from .backoff import Backoff, Chance
 from .board import Board
 from .books import Books, tell
-from .compiling import Compiler, Failed, Loaded, Made, Same
+from .compiling import OWN, Compiler, Failed, Loaded, Made, Same
 from .endpoint import Place
 from .logs import Changes
 from .mailbox import Mailbox, Post, Reading
@@ -39,15 +39,17 @@ Clock = Callable[[], float]
 
 HEARTBEAT: Final = 5.0  # seconds; the longest sleep
 REPORT_EVERY: Final = 0.5  # seconds between two reports, at least
+_OWN_BACKOFF: Final = Backoff(base=10.0, cap=600.0)
 DEATHS: Final = 3  # of the compiler's process, after which a single pass gives up
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What stands around the loop: threads and processes of their own."""
+    """What stands around the loop: threads and processes of their own. again: reads and submits the input."""
 
     mailbox: Mailbox
     compiler: Compiler
+    again: Callable[[], None]
     board: Board
     metrics: Metrics
     changes: Changes
@@ -74,6 +76,9 @@ class Loop:
         self._asked: set[Endpoint] = set()  # the compiler was asked for, in the revision in use
         self._open: set[Endpoint] = set()  # of these, those not answered for
         self._deaths = 0
+        self._lost: set[Endpoint] = set()  # their pair is missing by the compiler's fault, not the policy's
+        self._faults = 0
+        self._retry: float | None = None
         self._reported = clock() - REPORT_EVERY
         self._stopping = False
 
@@ -109,6 +114,7 @@ class Loop:
             self._noticed(event)
         self._received(self._around.mailbox.take())
         pause = self._node.step()
+        self._ask_again()
         self._ask()
         if self._books.phase == "starting" and self._node.looked_everywhere:
             self._books.phase = "running"
@@ -150,6 +156,9 @@ class Loop:
         elif post.revision is not None and post.revision.revision == self._books.inputs.revision:
             self._books.inputs.refused = _said(post.revision.findings)
             self._refuse(self._books.inputs.refused)
+            self._retry_if_own(post.revision.findings)
+        if post.finished is not None and not self._lost:
+            self._faults = 0
         if post.reviewed is not None:
             self._warn("inventory", post.reviewed.warnings)
         worker = self._books.worker
@@ -192,6 +201,7 @@ class Loop:
         self._endpoints = {one.title: one for one in placed.by_interface.values()}
         self._asked.clear()
         self._open.clear()
+        self._lost.clear()
         self._node.want(
             {
                 interface: Place(one.title, Mode.HOST if one.host else Mode.WORKLOAD)
@@ -211,6 +221,8 @@ class Loop:
             return
         elif isinstance(answer, Failed):
             self._node.obstacle("; ".join(_said(answer.findings)), title)
+            if self._retry_if_own(answer.findings):
+                self._lost.add(answer.endpoint)
         elif self._held(answer.endpoint) == answer.identity:
             self._node.same(title)
         else:  # a pair of an older revision came in between
@@ -243,6 +255,23 @@ class Loop:
             }
             self._around.compiler.want(self._books.inputs.in_use, held)
         self._books.worker.pending = len(self._open)
+
+    def _retry_if_own(self, findings: Findings) -> bool:
+        """A policy's fault stays; that the compiler died may not: asked again, ever later."""
+        own = any(one.code == OWN for one in findings)
+        if own and self._retry is None:
+            self._faults += 1
+            self._retry = self._clock() + _OWN_BACKOFF.delay(self._faults, self._chance)
+        return own
+
+    def _ask_again(self) -> None:
+        if self._retry is None or self._clock() < self._retry:
+            return
+        self._retry = None
+        self._asked -= self._lost
+        self._lost.clear()
+        if self._books.inputs.refused:
+            self._around.again()
 
     def _held(self, endpoint: Endpoint) -> bytes | None:
         record = self._node.of(endpoint.title)

@@ -7,34 +7,23 @@ and chance are handed in, the kernel is the runtime's doors, and a fake fits beh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from ..pair.object import ObjectPair
-from ..runtime.bpf import Bpf, HookState
-from ..runtime.detach import detach
-from ..runtime.drift import Drift
-from ..runtime.errors import CannotError, GoneError, RuntimeFault, cannot
+from ..runtime.bpf import Bpf
 from ..runtime.flows import Fill
-from ..runtime.gate import Gates
-from ..runtime.grace import Grace
-from ..runtime.hooks import TcHook, tcx_state
 from ..runtime.kernel import Kernel
 from ..runtime.netlink import Link
-from ..runtime.reconcile import Done, Job, reconcile
-from ..runtime.request import AttachRequest
-from ..runtime.standing import State
-from ..runtime.status import interface_status
 from .backoff import Chance
-from .endpoint import TC_WORK, Place, Record, Sums, Task
+from .breaker import Breaker
+from .endpoint import Place, Record, Sums
 from .settings import Settings
+from .turn import Clock, Turns
 
 PAUSE: Final = 0.1  # seconds between two looks at one interface that events ask for
 RETRY_LISTING: Final = 1.0  # seconds
-_SWAPS: Final = frozenset({Drift.OTHER_POLICY, Drift.SETTINGS})
-_TC_WRITES_EACH: Final = 3  # what a first attach by clsact takes: the qdisc and two filters
 _STRANGERS_A_STEP: Final = 8
-_COUNTS_A_TURN: Final = 4
 
 
 class Node:
@@ -48,23 +37,29 @@ class Node:
         self,
         kernel: Kernel,
         settings: Settings,
-        clock: Callable[[], float],
+        clock: Clock,
         chance: Chance,
         dry: bool = False,
         fill: Callable[[Bpf, int], Fill | None] | None = None,
     ) -> None:
         self.records: dict[str, Record] = {}
         self.links: dict[int, Link] = {}
-        self.sums = Sums()
-        self.breaker = settings.breaker()
-        self._kernel, self._settings, self._dry = kernel, settings, dry
-        self._clock, self._chance, self._fill = clock, chance, fill
-        self._gates, self._grace = Gates(), Grace()
+        self._kernel, self._settings, self._clock = kernel, settings, clock
+        self._turns = Turns(kernel, settings, clock, chance, dry, fill)
         self._places: dict[str, str] = {}  # interface by endpoint
         self._strangers: set[int] = set()  # devices of no record, to be looked at for gates of ours
         self._told = False  # what is wanted is known
         self._listing: float | None = clock()  # when to list all devices, None = not needed
         self._polled = clock()
+
+    @property
+    def sums(self) -> Sums:
+        """What was done since the start."""
+        return self._turns.sums
+
+    @property
+    def breaker(self) -> Breaker:
+        return self._turns.breaker
 
     # --- what is wanted -----------------------------------------------------------------------------
 
@@ -72,12 +67,13 @@ class Node:
         """The whole inventory: by interface what is wanted there. What is wanted no more stays in force."""
         now = self._clock()
         self._told = True
+        named = {link.name: link for link in self.links.values()}
         self._places = {place.endpoint: interface for interface, place in places.items()}
         for interface, place in places.items():
             record = self.records.setdefault(interface, Record(interface))
             record.belong(place, now)
             if record.link is None:
-                record.place(self._named(interface), now)
+                record.place(named.get(interface), now)
         for record in list(self.records.values()):
             if record.interface not in places:
                 record.belong(None, now)
@@ -170,7 +166,7 @@ class Node:
         now = self._clock()
         due = [one for one in self.records.values() if one.due is not None and one.due <= now]
         due.sort(key=lambda one: (one.due or now, one.interface))
-        self._turn(due[: self._settings.batch], now)
+        self._turn(due[: self._settings.batch])
         if len(due) <= self._settings.batch:
             self._look_at_strangers()
         return self._pause()
@@ -211,157 +207,21 @@ class Node:
             return
         self._polled = now
         for record in self.records.values():
-            if record.link is not None and record.looked is not None and self._hooks(record) != record.hooks:
+            if (
+                record.link is not None
+                and record.looked is not None
+                and self._turns.hooks(record) != record.hooks
+            ):
                 record.look(now, 0.0)
 
-    def _hooks(self, record: Record) -> tuple[HookState | None, ...]:
-        if record.link is None:
-            return ()
-        try:
-            return tuple(tcx_state(self._kernel, record.link.index, hook) for hook in TcHook)
-        except OSError:
-            return ()
-
-    # --- one batch ----------------------------------------------------------------------------------
-
-    def _turn(self, due: Sequence[Record], now: float) -> None:
-        apply = [one for one in due if one.task(now) is Task.APPLY]
-        for record in due:
-            record.due, record.looked = None, now
-            record.hooks = self._hooks(record)
-            if record not in apply:
-                self._observe(record)
-        room = self.breaker.room(now)
-        held = [one for one in apply if not room or now < one.rest]
-        free = [one for one in apply if one not in held] + self._held_back(held, now)
-        most = max(1, room // _TC_WRITES_EACH) if room else len(free)
-        for record in free[most:]:
-            record.due = now
-        self._apply(free[:most])
-        for record in due:
-            self._schedule(record, now)
-        if len(due) <= _COUNTS_A_TURN:
-            for record in due:
-                self._count_flows(record, now)
-
-    def _held_back(self, held: Sequence[Record], now: float) -> list[Record]:
-        """Those of `held` that need no write at a tc hook; the others wait, and it is read how they stand."""
-        able = []
-        for record, done in self._reconciled(held, dry=True):
-            if done.report is None or TC_WORK.isdisjoint(_mending(done)):
-                able.append(record)
-                continue
-            record.seen(done.report.status)
-            record.plan = done.report.plan
-            record.due = max(record.rest, now + self.breaker.closes_in(now))
-        return able
-
-    def _apply(self, records: Sequence[Record]) -> None:
-        for record, done in self._reconciled(records, self._dry):
-            self._count(record, done)
-            if isinstance(done.fault, GoneError):
-                self.gone(done.job.link.index)
-                self._listing = self._clock()
-            elif done.report is None:
-                assert done.fault is not None, "a job has a report or a fault"
-                self._failed(record, done.job.pair, done.fault)
-            elif self._dry:
-                record.seen(done.report.status)
-                record.plan = done.report.plan
-            else:
-                record.plan = ()
-                record.succeeded(done.job.pair, done.report.status)
-                if done.tc_writes:
-                    record.mended(_mending(done), self._settings.backoff, self._chance, self._clock())
-
-    def _reconciled(self, records: Sequence[Record], dry: bool) -> Iterable[tuple[Record, Done]]:
-        jobs = [
-            Job(one.link, one.target, self._request(one, dry))
-            for one in records
-            if one.link is not None and one.target is not None
-        ]
-        assert len(jobs) == len(records), "whose turn it is to be applied has a device and a pair"
-        done = reconcile(self._kernel, jobs, self._gates, self._grace) if jobs else ()
-        return zip(records, done, strict=True)
-
-    def _request(self, record: Record, dry: bool) -> AttachRequest:
-        told = self._settings
-        return AttachRequest(
-            interface=record.interface,
-            bpffs=told.bpffs,
-            mode=record.mode,
-            mechanism=told.hook,
-            refresh=told.refresh,
-            host_access=told.host_access,
-            dry_run=dry,
-        )
-
-    def _count(self, record: Record, done: Done) -> None:
-        sums, counts = self.sums, record.counts
-        found = {one.drift for one in done.drifts}
-        new = found - record.lasting
-        record.lasting = {one.drift for one in done.drifts if not one.repair}
-        counts.drifts.update(new)
-        sums.drifts.update(new)
-        sums.reconciles += 1
-        sums.retries += record.attempts > 0
-        sums.failures += done.fault is not None and not isinstance(done.fault, GoneError)
-        if self._dry:
-            return
-        swapped = done.report is not None and done.report.changed and not _SWAPS.isdisjoint(found)
-        sums.writes += done.writes
-        sums.swaps += swapped
-        sums.tc_writes += done.tc_writes
-        counts.swaps += swapped
-        counts.tc_writes += done.tc_writes
-        if done.tc_writes:
-            self.breaker.spend(done.tc_writes, self._clock())
-
-    def _failed(self, record: Record, pair: ObjectPair, fault: RuntimeFault) -> None:
-        """Files the fault and reads what is in force all the same: a failed try says nothing about that."""
-        record.failed(pair, fault, self._settings.backoff, self._chance, self._clock())
-        self._observe(record)
-
-    def _observe(self, record: Record) -> None:
-        """Reads only."""
-        link = record.link
-        if link is None:
-            return
-        try:
-            record.seen(interface_status(self._kernel, link, self._gates))
-        except GoneError:
-            self.gone(link.index)
+    def _turn(self, due: list[Record]) -> None:
+        detaching = self._told and self._settings.detach_unwanted
+        for index in self._turns.take(due, detaching):
+            self.gone(index)
             self._listing = self._clock()
-        except CannotError as error:
-            record.doubt = error.message
-        except OSError as error:
-            record.doubt = cannot(error, f"read {link.name}").message
-        if not record.endpoint:
-            self._unwanted(record)
-
-    def _count_flows(self, record: Record, now: float) -> None:
-        """How full the flow table is: now and then, and in quiet turns only, so that it delays no policy."""
-        recently = record.counted is not None and now < record.counted + self._settings.resync / 2
-        if self._fill is None or recently or record.status is None or not record.status.in_force:
-            return
-        record.counted = now
-        try:
-            record.flows = self._fill(self._kernel.bpf, record.status.policies[0].program)
-        except OSError:
-            record.flows = None
-
-    def _unwanted(self, record: Record) -> None:
-        """An interface that no endpoint is wanted on: forgotten when nothing of ours is there."""
-        if record.status is not None and record.status.state is State.ABSENT:
-            self.records.pop(record.interface, None)
-        elif record.status is not None and self._told and self._settings.detach_unwanted and not self._dry:
-            before = self._kernel.writes
-            try:
-                detach(self._kernel, record.interface, self._settings.bpffs, self._gates)
+        for record in due:
+            if not record.endpoint and record.bare:
                 self.records.pop(record.interface, None)
-            except RuntimeFault as error:
-                record.doubt = error.message
-            self.sums.writes += self._kernel.writes - before
 
     def _look_at_strangers(self) -> None:
         """Devices that no endpoint is wanted on may carry gates of an endpoint that was."""
@@ -373,17 +233,4 @@ class Node:
             record = Record(link.name)
             self.records[link.name] = record
             record.place(link, self._clock())
-            self._turn([record], self._clock())
-
-    def _schedule(self, record: Record, now: float) -> None:
-        """When to look again without any reason; spread, so that not all are read back at once."""
-        if record.link is None:
-            return
-        later = now + self._settings.resync * (0.75 + 0.5 * self._chance())
-        times = [later, record.next_try, record.due]
-        record.due = min(one for one in times if one is not None)
-
-
-def _mending(done: Done) -> set[Drift]:
-    """What the job put right, or would."""
-    return {one.drift for one in done.drifts if one.repair}
+            self._turn([record])

@@ -58,7 +58,7 @@ def _run(settings: Settings, once: bool, dry: bool) -> AgentReport:
             listing=listing,
             relist=mailbox.rule,
         )
-        around = Around(mailbox, compiler, board, metrics, Changes(log, clock))
+        around = Around(mailbox, compiler, watcher.again, board, metrics, Changes(log, clock))
         loop = Loop(settings, rule, around, clock, random.random, once, dry)
         if settings.http and not once:
             pages = Pages(board, metrics.text, settings.ready is Ready.STRICT)

@@ -64,6 +64,11 @@ class Watcher:
         self._observer.start()
         self._thread.start()
 
+    def again(self) -> None:
+        """Reads and submits once more, changed or not; for any thread."""
+        self._last = None
+        self._event.set()
+
     def close(self) -> None:
         """Nothing is submitted or reported after it returns."""
         self._closing.set()
