@@ -87,7 +87,8 @@ def test_what_a_user_interface_fills_in_changes_nothing() -> None:
 
 
 def test_an_export_is_the_same_object_as_the_plain_manifest() -> None:
-    assert same(PLAIN, FILLED.replace("  tier: default\n", ""))
+    assert same(PLAIN, FILLED)
+    assert not same(PLAIN, FILLED.replace("applyOnForward: false", "applyOnForward: true"))
 
 
 def test_the_same_as_json_in_a_list() -> None:

@@ -176,6 +176,7 @@ def test_a_document_with(case: str) -> None:
     ("text", "word"),
     [
         (rule("action: allow"), "`Allow`"),
+        (rule("action: allow").replace("projectcalico.org/v3", "crd.projectcalico.org/v1"), "`Allow`"),
         (rule("action: Alow"), "`Allow`"),
         (rule("action: Allow\nprotcol: TCP"), "`protocol`"),
         (rule("action: Allow\nprotocol: icmpv6"), "`ICMPv6`"),
