@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import socket
 import threading
@@ -22,6 +23,7 @@ from .mounts import Mount, mounts
 NAMED: Final = Path("/run/netns")  # where iproute2 keeps names (lib/namespace.c)
 
 _CLONE_NEWNET: Final = 0x40000000
+_NS_GET_NSTYPE: Final = 0xB703  # include/uapi/linux/nsfs.h
 _SO_NETNS_COOKIE: Final = 71  # include/uapi/asm-generic/socket.h, Linux 5.14
 _COOKIE_BYTES: Final = 8
 # What mounts of sysfs are called when no `ip netns exec` made them: it gives the namespace's name instead.
@@ -71,6 +73,8 @@ def kept(namespace: str | None) -> Iterator[str | None]:
         return
     descriptor = _open(namespace)
     try:
+        if not _is_one(descriptor):
+            raise CannotError(f"{namespace!r} is no network namespace", "see `ip netns`")
         yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)
@@ -143,6 +147,13 @@ def _open(namespace: str) -> int:
             f"cannot open network namespace {namespace!r} ({path}): {error.strerror}",
             "give a name from `ip netns list`, a path such as /proc/PID/ns/net, or a process id",
         ) from error
+
+
+def _is_one(descriptor: int) -> bool:
+    try:
+        return fcntl.ioctl(descriptor, _NS_GET_NSTYPE) == _CLONE_NEWNET
+    except OSError:
+        return False
 
 
 def _path(namespace: str) -> Path:

@@ -17,6 +17,7 @@ from polc.runtime import netns, privilege
 from polc.runtime.attach import attach
 from polc.runtime.bpffs import Bpffs
 from polc.runtime.detach import detach
+from polc.runtime.errors import CannotError
 from polc.runtime.hooks import Mechanism
 from polc.runtime.kernel import Kernel
 from polc.runtime.netlink import Netlink
@@ -109,6 +110,9 @@ def test_a_namespace_of_a_stronger_process_is_opened_before_giving_up(veth: Veth
     assert done["late"].endswith("Permission denied")
     with netns.kept(None) as nothing:
         assert nothing is None
+    for no_namespace in (__file__, f"/proc/{stronger}/ns/mnt"):
+        with pytest.raises(CannotError, match="is no network namespace"), netns.kept(no_namespace):
+            pass
 
 
 @pytest.mark.kernel
