@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from ..runtime.drift import Drift
 from .breaker import Breaker
@@ -160,6 +160,9 @@ class Books:
         )
 
 
+_INTERFACE: Final = "interface"
+
+
 def kind_of(state: State) -> str:
     """What makes a state another one: not the seconds to the next try."""
     match state:
@@ -172,14 +175,27 @@ def kind_of(state: State) -> str:
 
 
 def tell(report: AgentReport, changes: Changes) -> None:
-    """Logs what is another than in the last report that was told."""
+    """Logs what is another than in the last report that was told.
+
+    A swap is no news of an interface but of the files: a revision that touches five hundred is one line.
+    """
+    revision = report.inputs.in_use
+    if revision:
+        changes.state(
+            "revision", str(revision), "revision", number=revision, endpoints=report.inputs.endpoints
+        )
     for one in report.interfaces:
-        fields = {"interface": one.interface, "endpoint": one.endpoint or "-"}
-        if one.good:
-            changes.state(one.interface, kind_of(one.state), described(one.state), **fields)
-            changes.over(one.interface, "right again", **fields)
+        about, where = (
+            (_INTERFACE, one.interface),
+            {"interface": one.interface, "endpoint": one.endpoint or "-"},
+        )
+        if isinstance(one.state, Enforcing) and one.good:
+            facts = one.state.model_dump(include={"identity", "generation", "note"}, exclude_defaults=True)
+            changes.state(about, one.state.note, "enforcing", **facts, **where)
+            changes.over(about, "right again", **where)
         elif not _steady(one.state).endswith(UNCOMPILED):  # the compiler is at work
-            changes.failure(one.interface, _steady(one.state), one.state.state, **fields)
+            changes.failure(about, _steady(one.state), one.state.state, **where)
+    changes.retain(_INTERFACE, {one.interface for one in report.interfaces})
     for number, problem in enumerate(report.inputs.problems):
         changes.failure(("input", number), problem, "input refused")
     for number in range(len(report.inputs.problems), PROBLEMS_MAX):

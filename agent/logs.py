@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from typing import Any, Final, TextIO, cast
 
@@ -97,6 +97,12 @@ class Changes:
         """The failure of this key is over: logged if there was one."""
         if self._failures.pop(key, None) is not None:
             self._log.info(event, **fields)
+
+    def retain(self, group: str, names: Collection[str]) -> None:
+        """Of the keys `(group, name)`, forgets those with another name: what they spoke of is gone."""
+        for key in (*self._states, *self._failures):
+            if isinstance(key, tuple) and key[0] == group and key[1] not in names:
+                self.forget(key)
 
     def forget(self, key: Hashable) -> None:
         """The thing behind the key is gone, and with it what was said of it."""

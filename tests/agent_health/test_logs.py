@@ -6,8 +6,10 @@ import io
 import json
 from typing import Any
 
+from polc.agent.books import tell
 from polc.agent.logs import FIRST_WAIT, LONGEST_WAIT, Changes, logger
-from polc.tests.agent_health.reports import Clock
+from polc.agent.states import InputsHealth, State
+from polc.tests.agent_health.reports import BROKEN, GOOD, Clock, Y, interface, report
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -75,3 +77,30 @@ def test_a_hostile_text_stays_one_bounded_value_on_one_line() -> None:
         assert line.startswith('{"interface": "%s {0}' if as_json else "timestamp=")
         if not as_json:
             assert ' level=info event=state interface="%s {0} \\"x\\" \\\\n2026' in line
+
+
+def test_a_revision_that_swaps_many_interfaces_is_one_line_and_one_that_fails_stands_out() -> None:
+    stream, clock = io.StringIO(), Clock()
+    changes = Changes(logger(as_json=True, stream=stream), clock)
+
+    def told(revision: int, *states: State) -> list[dict[str, Any]]:
+        stream.seek(0)
+        stream.truncate()
+        inputs = InputsHealth(state="in-use", number=revision, in_use=revision, endpoints=len(states))
+        found = [interface(state, f"cali{number}") for number, state in enumerate(states)]
+        tell(report(*found, inputs=inputs), changes)
+        return lines(stream)
+
+    assert len(told(1, *[GOOD] * 300)) == 301
+    swapped = GOOD.model_copy(update={"identity": Y, "generation": 4})
+    (line,) = told(2, *[swapped] * 300)
+    assert (line["event"], line["number"], line["endpoints"]) == ("revision", 2, 300)
+    (line,) = told(2, BROKEN, *[swapped] * 299)
+    assert (line["event"], line["interface"], line["reason"]) == ("not-enforcing", "cali0", BROKEN.reason)
+    clock.now += 5
+    assert told(2, BROKEN.model_copy(update={"next_try": 3.0}), *[swapped] * 299) == []
+    (line,) = told(2, *[swapped] * 300)
+    assert (line["event"], line["interface"]) == ("right again", "cali0")
+    assert told(2, *[swapped] * 299) == []
+    (line,) = told(2, *[swapped] * 300)  # cali299 is another device of that name
+    assert (line["event"], line["identity"], line["generation"]) == ("enforcing", Y, 4)
