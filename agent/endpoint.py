@@ -87,7 +87,8 @@ class Record:
     status: the last read-back, None before the first. doubt: why the last look failed, "" when it did not.
     fault: why the last try failed. attempts: failures in a row. next_try: when the next comes; None with a
     fault: not before the pair or the device is another one. good: the last pair that was seen in force.
-    repairs: in a row. rest: no tc write before then, since somebody keeps breaking it.
+    attached: it was brought right since it is there. repairs: after that, in a row. rest: no tc write before
+    then, since somebody keeps breaking it.
     due: when to look next, None = only when something happens. hooks: its tcx hooks as they were at the last
     look. lasting: what the last look found that attaching does nothing about. plan: what is to be done and
     was not (a dry run, or put off). flows: its flow table when it was last counted, at `counted`.
@@ -109,6 +110,7 @@ class Record:
     looked: float | None = None
     repairs: int = 0
     rest: float = 0.0
+    attached: bool = False
     hooks: tuple[HookState | None, ...] = ()
     lasting: set[Drift] = field(default_factory=set)
     plan: tuple[str, ...] = ()
@@ -182,7 +184,7 @@ class Record:
         if link is not None and before is not None and link.index == before.index:
             return
         self.status, self.doubt, self.hooks, self.plan, self.flows = None, "", (), (), None
-        self.repairs, self.rest = 0, 0.0
+        self.repairs, self.rest, self.attached = 0, 0.0, False
         self._start_anew(now)
 
     def _start_anew(self, now: float) -> None:
@@ -211,6 +213,7 @@ class Record:
         """The pair is in force, as read back. The fault of a wanted pair stands when it is another one."""
         self.seen(status)
         self.good, self.next_try = pair, None
+        self.attached = True
         if pair is self.pair:
             self.fault, self.attempts = None, 0
 
@@ -226,12 +229,12 @@ class Record:
 
     def mended(self, found: Collection[Drift], backoff: Backoff, chance: Chance, now: float) -> None:
         """`found` was put right. Who breaks it again and again finds us slower each time."""
-        if TC_WORK.isdisjoint(found):
+        if TC_WORK.isdisjoint(found) or not self.attached:
             return
         if now > self.rest + CALM:
             self.repairs = 0
         self.repairs += 1
-        extra = self.repairs - FREE_REPAIRS
+        extra = self.repairs - FREE_REPAIRS + 1
         self.rest = now + (backoff.delay(extra, chance) if extra > 0 else 0.0)
 
 

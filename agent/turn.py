@@ -115,9 +115,9 @@ class Turns:
                 record.plan = done.report.plan
             else:
                 record.plan = ()
-                record.succeeded(done.job.pair, done.report.status)
                 if done.tc_writes:
                     record.mended(_mending(done), self._settings.backoff, self._chance, self._clock())
+                record.succeeded(done.job.pair, done.report.status)
 
     def _reconciled(self, records: Sequence[Record], dry: bool) -> Iterable[tuple[Record, Done]]:
         jobs = [

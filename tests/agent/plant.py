@@ -13,9 +13,10 @@ from polc.pair.object import ObjectPair
 from polc.runtime.hooks import Mechanism, TcHook
 from polc.runtime.netlink import Link
 from polc.tests.fake_kernel.devices import Device
+from polc.tests.fake_kernel.errnos import Refused
 from polc.tests.fake_kernel.files import doors
 from polc.tests.fake_kernel.machine import ROOT, FakeKernel
-from polc.tests.fake_kernel.process import Event, Process
+from polc.tests.fake_kernel.process import Process
 from polc.tests.fake_kernel.truth import hooks_of, in_force, is_gate
 
 
@@ -27,6 +28,20 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Plagued(Process):
+    """Refuses every call of one name with one errno, for as long as it is told to."""
+
+    name, number = "", 0
+
+    def enter(self, what: str) -> None:
+        super().enter(what)
+        if self.name and what == self.name:
+            raise Refused(self.number, f"injected instead of {what}")
+
+    def uneventful(self, calls: int) -> bool:
+        return not self.name and super().uneventful(calls)
 
 
 class Plant:
@@ -42,14 +57,14 @@ class Plant:
         )
         self.start()
 
-    def start(self) -> None:
+    def start(self, dry: bool = False) -> None:
         """A new agent process; the one before is gone, as if killed."""
         old = getattr(self, "process", None)
         if old is not None:
             old.end()
-        self.process = Process(self.kernel)
+        self.process = Plagued(self.kernel)
         self.doors = doors(self.process, self.space)
-        self.node = Node(self.doors, self.settings, self.clock, lambda: 0.5)
+        self.node = Node(self.doors, self.settings, self.clock, lambda: 0.5, dry)
 
     def places(self) -> Mapping[str, Place]:
         return {one.name: Place(f"shop/{one.name}") for one in self.devices}
@@ -72,9 +87,9 @@ class Plant:
             self.clock.now += pause
         raise AssertionError("the node never comes to rest")
 
-    def plan(self, plan: Mapping[int, Event]) -> None:
-        """What happens at the next door calls, counted from 1."""
-        self.process.plan_for(plan)
+    def fail_every(self, name: str, number: int) -> None:
+        """From now on every door call of that name is refused; "" = none is."""
+        self.process.name, self.process.number = name, number
 
     def record(self, name: str) -> Record:
         return self.node.records[name]
