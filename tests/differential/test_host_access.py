@@ -7,7 +7,7 @@ direction ingress is the host's own. tests/kernel shows the difference to forwar
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from random import Random
 
 import pytest
@@ -21,12 +21,12 @@ from polc.compiler.source import Source
 from polc.judge.engines import key_of
 from polc.judge.kernel import KernelEngine
 from polc.judge.native import NativeEngine
-from polc.judge.outcome import FlowEntry, Run
 from polc.pair.layout import NO_RULE, Config, ConfigFlag, Direction
 from polc.pair.object import ObjectPair, read_pair
 from polc.pair.packet import Reason
 from polc.pair.provenance import ProvenanceTable
 from polc.runtime.bpf import Bpf
+from polc.tests.differential.tally import Tally
 from polc.tests.generators.frames import ACK, FIN, RST, SYN, frame_of
 from polc.tests.oracle.rule_reading import Packet as Wire
 from polc.tests.passes.programs import random_program
@@ -102,20 +102,16 @@ def test_on_a_hosts_interface_an_open_connection_goes_on_as_far_as_the_policy_al
         assert model.step(Direction.INGRESS, frame, 0.0).reason is Reason.NO_FLOW
 
 
-Ask = Callable[[Direction, bytes], Run]
-Look = Callable[[bytes], FlowEntry | None]
-
-
 def _play(
     random: Random,
     model: Model,
     program: Program,
-    ask: Ask,
-    look: Look,
+    engine: NativeEngine | KernelEngine,
     seen: Counter[str],
     *,
     access: bool = True,
 ) -> None:
+    tally = Tally()
     for _ in range(60):
         direction = random.choice(list(Direction))
         frame = _frame(
@@ -126,17 +122,19 @@ def _play(
         )
         own = access and direction is Direction.INGRESS
         wanted = model.step(direction, frame, 0.0, host_made=own)
-        run = ask(direction, frame)
+        run = engine.run(direction, frame)
+        tally.note(wanted, len(frame))
         assert run.allowed is (wanted.verdict == "allow"), f"{wanted} {run}\n{dump(program)}"
         key = key_of(direction, parse_packet(frame))
         if key is not None:
-            entry, known = look(key), model.flows.get(key)
+            entry, known = engine.flow(key), model.flows.get(key)
             found = entry and (entry.generation, entry.rule, entry.owner, entry.state)
             assert found == (known and (known.generation, known.rule, known.owner, known.state))
         assert run.allowed or not own
         seen[f"{direction.word} {wanted.verdict}"] += 1
         if wanted.verdict == "allow" and wanted.key and wanted.entry and wanted.entry.rule == NO_RULE:
             seen[f"{direction.word} own"] += 1
+    tally.check(engine, dump(program))
 
 
 def _enough(seen: Counter[str]) -> bool:
@@ -149,10 +147,10 @@ def test_native_lets_the_host_through_as_the_model_does() -> None:
     for _ in range(10):
         program, later = random_program(random), random_program(random)
         engine, model = NativeEngine(*_native(program), ACCESS), Model(program, ACCESS)
-        _play(random, model, program, engine.run, engine.flow, seen)
+        _play(random, model, program, engine, seen)
         engine.swap(*_native(later))
         model.swap(later, 2)
-        _play(random, model, later, engine.run, engine.flow, seen)
+        _play(random, model, later, engine, seen)
     assert _enough(seen), seen
 
 
@@ -163,10 +161,10 @@ def test_the_kernel_lets_the_host_through_as_the_model_does() -> None:
         program, later = random_program(random), random_program(random)
         model = Model(program, ACCESS)
         with KernelEngine(Bpf(), _pair(program), ACCESS) as engine:
-            _play(random, model, program, engine.run, engine.flow, seen)
+            _play(random, model, program, engine, seen)
             engine.swap(_pair(later))
             model.swap(later, 2)
-            _play(random, model, later, engine.run, engine.flow, seen)
+            _play(random, model, later, engine, seen)
     assert _enough(seen), seen
 
 
@@ -178,8 +176,8 @@ def test_native_and_kernel_pick_up_a_hosts_connections_as_the_model_does() -> No
         program = random_program(random)
         native = NativeEngine(*_native(program), config)
         state = random.getstate()
-        _play(random, Model(program, config), program, native.run, native.flow, seen, access=False)
+        _play(random, Model(program, config), program, native, seen, access=False)
         random.setstate(state)
         with KernelEngine(Bpf(), _pair(program), config) as engine:
-            _play(random, Model(program, config), program, engine.run, engine.flow, seen, access=False)
+            _play(random, Model(program, config), program, engine, seen, access=False)
     assert min(seen[f"{word} allow"] for word in ("ingress", "egress")) > 20, seen

@@ -168,6 +168,18 @@ CLASSIFY: Changes = {
     ),
 }
 
+HITS: Changes = {
+    "compiler/codegen/hits.py": (
+        ("drops-count-for-no-reason", "b.choose(nobody, b.get(code.reason), ", "b.choose(nobody, 0, "),
+        ("every-log-rule-counts", 'b.op("and", b.op("lshr", marks, bit), 1)', "1"),
+        (
+            "silent-log-rules-get-the-bytes",
+            'b.op("mul", code.field(Field.LENGTH), packets)',
+            "code.field(Field.LENGTH)",
+        ),
+    ),
+}
+
 TABLE: Changes = {
     "pair/flow.py": (
         ("closed-flows-cannot-reopen", "if state in (State.NONE, State.CLOSED):", "if state is State.NONE:"),
