@@ -15,6 +15,7 @@ _TESTS = Path(__file__).parent
 _RUN_ONLY = frozenset(
     {"codegen", "differential", "golden", "judge", "judge_cli", "pair", "regressions", "scale"}
 )
+_DEMO = ("demo", "docs")  # both play the demo, and look whether one left something
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,21 +46,25 @@ def _skips_are_failures(config: pytest.Config) -> bool:
     return _privileged() and not config.getoption("--allow-kernel-skip")
 
 
-def _is_alone(item: pytest.Item) -> bool:
-    """Whether it attaches something or counts what the kernel holds: such tests run one after the other."""
-    kernel = item.get_closest_marker("kernel") is not None
-    return kernel and item.path.relative_to(_TESTS).parts[0] not in _RUN_ONLY
+def _group(item: pytest.Item) -> str | None:
+    """What runs one after the other, in one worker. None: the test stands by itself."""
+    path = item.path.relative_to(_TESTS)
+    room = path.parts[0]
+    if room in _DEMO:
+        return "kernel demo"
+    if item.get_closest_marker("kernel") and room not in _RUN_ONLY:
+        return f"kernel {room}"
+    return None if item.get_closest_marker("long") else str(path.with_suffix(""))
 
 
 def _share_out(items: list[pytest.Item]) -> None:
-    """For `--dist loadgroup --no-loadscope-reorder`: one worker has all that run alone; of the others a file
-    stays together, but for its long tests. The longest come first, so that no worker ends late."""
-    items.sort(key=lambda item: (not _is_alone(item), item.get_closest_marker("long") is None))
-    for item in items:
-        if _is_alone(item):
-            item.add_marker(pytest.mark.xdist_group("kernel"))
-        elif item.get_closest_marker("long") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(_TESTS).with_suffix(""))))
+    """For `--dist loadgroup --no-loadscope-reorder`: what takes longest comes first, so that no worker ends
+    late. Tests that attach something stay one at a time in their room."""
+    groups = {item: _group(item) for item in items}
+    items.sort(key=lambda item: (not (groups[item] or "").startswith("kernel "), groups[item] is not None))
+    for item, group in groups.items():
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(tryfirst=True)
