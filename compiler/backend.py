@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from ..pair.elf import read_elf
-from ..pair.identity import identity
 from ..pair.layout import SECTION_PROGRAM, Direction
-from ..pair.note import Note, note_size
+from ..pair.note import Note, find_note, note_size
 from ..pair.provenance import ProvenanceTable, RuleProvenance, encode
 from .codegen.emit import EMITTER, Emitted
 from .codegen.module import write_module
@@ -68,16 +68,16 @@ def build_pair(
     modules = {direction: write_module(plan.judge(direction)) for direction in Direction}
     made = EMITTER.emit_all(list(modules.values()), assembly="asm" in emit)
     emitted = dict(zip(Direction, made, strict=True))
-    lines = _Lines(sources)
+    lines, meaning = _Lines(sources), plan.meaning()
     parts = {
-        direction: _parts(lines, resolved, plan, direction, emitted[direction].data)
+        direction: _parts(lines, resolved, plan.judge(direction), meaning, emitted[direction].data)
         for direction in Direction
     }
     sealed = seal(parts)
     return CompiledPair(
         name=resolved.name,
         endpoint=resolved.endpoint,
-        identity=identity(*(read_elf(sealed[direction]) for direction in Direction)),
+        identity=_identity(sealed[Direction.INGRESS]),
         ingress=sealed[Direction.INGRESS],
         egress=sealed[Direction.EGRESS],
         resolved=resolved,
@@ -122,8 +122,19 @@ def _texts(
 def _report(judge: JudgePlan, data: bytes) -> DirectionReport:
     # A rule with ports of several groups of endpoints has several bits.
     rules = sum(len({index for index, _ in tier.rules}) + len(set(tier.logs)) for tier in judge.tiers)
-    code = len(read_elf(data).section(SECTION_PROGRAM).data)
-    return DirectionReport(rules, code // INSTRUCTION_BYTES, len(judge.tables))
+    return DirectionReport(rules, _code_size(data) // INSTRUCTION_BYTES, len(judge.tables))
+
+
+@lru_cache(maxsize=2)
+def _code_size(data: bytes) -> int:
+    return read_elf(data).section(SECTION_PROGRAM).size
+
+
+def _identity(sealed: bytes) -> bytes:
+    """What the seal wrote."""
+    at = find_note(sealed)
+    assert at is not None
+    return Note.parse(sealed[at:]).identity
 
 
 # --- places -------------------------------------------------------------------------------------------
@@ -155,19 +166,20 @@ def _home(lines: _Lines, resolved: Resolved, direction: Direction) -> Span:
     return Span(lines.first, 1, 1, 1, 1)
 
 
-def _parts(lines: _Lines, resolved: Resolved, plan: Plan, direction: Direction, raw: bytes) -> RawParts:
+def _parts(lines: _Lines, resolved: Resolved, judge: JudgePlan, meaning: bytes, raw: bytes) -> RawParts:
+    direction = judge.direction
     home = _home(lines, resolved, direction)
     places = [_place(lines, item.span or home) for item in resolved.provenance[direction]]
-    provenance = encode(_provenance_table(lines, resolved, plan.judge(direction)))
+    provenance = encode(_provenance_table(lines, resolved, judge))
     note = Note(
-        meaning=plan.meaning(),
+        meaning=meaning,
         direction=direction,
         endpoint=resolved.endpoint,
         addresses=resolved.addresses,
     )
     size = note_size(resolved.endpoint, resolved.addresses)
     dressed = dress(raw, _place(lines, home), places, len(provenance), size)
-    return RawParts(dressed, plan.judge(direction).tables, provenance, note)
+    return RawParts(dressed, judge.tables, provenance, note)
 
 
 def _place(lines: _Lines, span: Span) -> Place:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 BTF_MAGIC: Final = 0xEB9F
@@ -122,6 +123,7 @@ class Btf:
         return found[0] if found else None
 
 
+@lru_cache(maxsize=4)  # the checks of one pair ask for its two again and again
 def read_btf(data: bytes) -> Btf:
     """Reads a `.BTF` section; raises BtfError."""
     body, strings = parts(data)

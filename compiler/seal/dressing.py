@@ -11,13 +11,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ...pair.btf_types import BTF_HEADER, BTF_TRIPLE, BTF_TYPE, Kind, read_btf
-from ...pair.elf import read_elf
 from ...pair.layout import SECTION_NOTE, SECTION_PROVENANCE
 from ..plan.plan import FIRST_LINE, HOME_LINE
-from .elf_writing import rewritten
+from .elf_writing import Blank, read_blank
 
 # include/uapi/linux/btf.h, struct bpf_line_info: line_col is 22 bits of line and 10 of column
 _COLUMN_BITS: Final = 10
@@ -25,6 +25,8 @@ _LAST_LINE, _LAST_COLUMN = (1 << 22) - 1, (1 << _COLUMN_BITS) - 1
 _EXT_HEADER: Final = struct.Struct("<HBBIIIII")
 _GROUP: Final = struct.Struct("<II")
 _LINE: Final = struct.Struct("<IIII")
+_WORD: Final = struct.Struct("<I")
+FORMS: Final = 8  # runs of LLVM whose objects are remembered in parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +41,38 @@ class Place:
 
 def dress(raw: bytes, home: Place, places: Sequence[Place], provenance_size: int, note_size: int) -> bytes:
     """The object with these places, by rule index, and with the two sections zero and of these sizes."""
-    elf = read_elf(raw)
-    names = _Strings(elf.section(".BTF").data)
+    form = _form(raw)
+    names = _Strings(form.blank.section(".BTF"))
     lines = {HOME_LINE: home, **{FIRST_LINE + index: place for index, place in enumerate(places)}}
-    ext = _with_places(elf.section(".BTF.ext").data, lines, names)
     contents = {
-        ".BTF": _resized(names.finish(), SECTION_PROVENANCE, provenance_size),
-        ".BTF.ext": ext,
+        ".BTF.ext": _with_places(form.blank.section(".BTF.ext"), lines, names),
+        ".BTF": names.finish(dict.fromkeys(form.sizes_at, provenance_size)),
         SECTION_PROVENANCE: bytes(provenance_size),
         SECTION_NOTE: bytes(note_size),
     }
-    return rewritten(raw, lambda name: name.startswith((".debug_", ".rel.debug_")), contents)
+    return form.blank.written(contents)
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What all objects of one run of LLVM share. sizes_at: where `.BTF` gives the provenance's size."""
+
+    blank: Blank
+    sizes_at: tuple[int, ...]
+
+
+@lru_cache(maxsize=FORMS)
+def _form(raw: bytes) -> _Form:
+    blank = read_blank(raw, lambda name: name.startswith((".debug_", ".rel.debug_")))
+    btf = read_btf(blank.section(".BTF"))
+    number = btf.named(Kind.DATASEC, SECTION_PROVENANCE)
+    assert number is not None
+    section = btf.type(number)
+    ((variable, _, _),) = section.entries
+    array = btf.type(btf.type(variable).value)
+    # Last of three words in both: an array's count of elements, a section's size of a variable.
+    last = BTF_TYPE.size + BTF_TRIPLE.size - _WORD.size
+    return _Form(blank, (array.at + last, section.at + last))
 
 
 class _Strings:
@@ -67,10 +90,14 @@ class _Strings:
             self._data += text.encode() + b"\0"
         return self._known[text]
 
-    def finish(self) -> bytes:
+    def finish(self, words: Mapping[int, int]) -> bytes:
+        """The section with all strings. words: values to write, by offset."""
         magic, version, flags, header, type_at, type_size, at, _ = BTF_HEADER.unpack_from(self._btf)
         head = BTF_HEADER.pack(magic, version, flags, header, type_at, type_size, at, len(self._data))
-        return head + self._btf[BTF_HEADER.size : header + at] + bytes(self._data)
+        data = bytearray(head + self._btf[BTF_HEADER.size : header + at] + self._data)
+        for place, value in words.items():
+            _WORD.pack_into(data, place, value)
+        return bytes(data)
 
 
 def _with_places(ext: bytes, lines: Mapping[int, Place], names: _Strings) -> bytes:
@@ -91,19 +118,4 @@ def _with_places(ext: bytes, lines: Mapping[int, Place], names: _Strings) -> byt
             packed = min(place.line, _LAST_LINE) << _COLUMN_BITS | min(place.column, _LAST_COLUMN)
             _LINE.pack_into(data, at, instruction, names.offset(place.file), names.offset(place.text), packed)
             at += record
-    return bytes(data)
-
-
-def _resized(btf: bytes, section: str, size: int) -> bytes:
-    """The BTF with another length of the one array in that section."""
-    data = bytearray(btf)
-    found = read_btf(btf)
-    number = found.named(Kind.DATASEC, section)
-    assert number is not None
-    item = found.type(number)
-    ((variable, offset, _),) = item.entries
-    array = found.type(found.type(variable).value)
-    element, index, _ = array.entries[0]
-    BTF_TRIPLE.pack_into(data, array.at + BTF_TYPE.size, element, index, size)
-    BTF_TRIPLE.pack_into(data, item.at + BTF_TYPE.size, variable, offset, size)
     return bytes(data)

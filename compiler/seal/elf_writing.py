@@ -20,12 +20,12 @@ _REL: Final = struct.Struct("<QQ")
 _RESERVED: Final = 0xFF00  # section indices from here on are no sections
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Section:
     """header: name offset, type, flags, address, offset, size, link, info, alignment, entry size."""
 
     name: str
-    header: list[int]
+    header: tuple[int, ...]
     data: bytes = field(repr=False)
 
     @property
@@ -33,37 +33,62 @@ class _Section:
         return self.header[1]
 
 
-def rewritten(data: bytes, leave_out: Callable[[str], bool], contents: Mapping[str, bytes]) -> bytes:
-    """The file without the sections whose names `leave_out` takes, and with these contents for others.
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """A file to be written as often as there are contents for it. head, rest: of the ELF header."""
 
-    The one symbol of a section whose content is given gets its size. Nothing that stays may refer to what is
-    left out, but for section symbols.
-    """
-    head, _, rest, entry, count, names_at = _HEADER.unpack_from(data)
-    sections = list(_read(data, count, names_at))
-    kept = [at for at, section in enumerate(sections) if not leave_out(section.name)]
-    numbers = {old: new for new, old in enumerate(kept)}
-    symtab = next(section for section in sections if section.type == SHT_SYMTAB)
-    resized = {
-        at: len(contents[section.name]) for at, section in enumerate(sections) if section.name in contents
-    }
-    symbols = _symbols(symtab, numbers, resized)
-    for old in kept:
-        section = sections[old]
-        section.data = contents.get(section.name, section.data)
-        if section.type == SHT_REL:
-            section.data = b"".join(
-                _REL.pack(offset, symbols[info >> 32] << 32 | info & 0xFFFFFFFF)
-                for offset, info in _REL.iter_unpack(section.data)
+    head: bytes
+    rest: bytes
+    names_at: int
+    sections: tuple[_Section, ...]
+
+    def section(self, name: str) -> bytes:
+        """The contents of that section; StopIteration when there is none."""
+        return next(section.data for section in self.sections if section.name == name)
+
+    def written(self, contents: Mapping[str, bytes]) -> bytes:
+        """The file with these contents instead of its own; the one symbol of such a section gets its size."""
+        resized = {
+            at: len(contents[item.name]) for at, item in enumerate(self.sections) if item.name in contents
+        }
+        out = bytearray(_HEADER.size)
+        table = bytearray()
+        for section in self.sections:
+            name, type_, flags, address, _, size, *rest = section.header
+            data = contents.get(section.name, section.data)
+            if type_ == SHT_SYMTAB:
+                data = _with_sizes(data, resized)
+            out += bytes(-len(out) % max(1, rest[2]))
+            table += _SECTION.pack(
+                name, type_, flags, address, len(out) if type_ else 0, size if not data else len(data), *rest
             )
-            section.header[7] = numbers[section.header[7]]
-        section.header[6] = numbers[section.header[6]]
-    return _laid_out(head, rest, entry, [sections[at] for at in kept], numbers[names_at])
+            out += data
+        out += bytes(-len(out) % 8)
+        count = len(self.sections)
+        _HEADER.pack_into(out, 0, self.head, len(out), self.rest, _SECTION.size, count, self.names_at)
+        return bytes(out + table)
+
+
+def read_blank(data: bytes, leave_out: Callable[[str], bool]) -> Blank:
+    """The file without the sections whose names `leave_out` takes.
+
+    Nothing that stays may refer to what is left out, but for section symbols.
+    """
+    head, _, rest, _, count, names_at = _HEADER.unpack_from(data)
+    sections = list(_read(data, count, names_at))
+    numbers: dict[int, int] = {}
+    for old, section in enumerate(sections):
+        if not leave_out(section.name):
+            numbers[old] = len(numbers)
+    symtab = next(at for at, section in enumerate(sections) if section.type == SHT_SYMTAB)
+    sections[symtab], symbols = _without(sections[symtab], numbers)
+    kept = tuple(_renumbered(sections[old], numbers, symbols) for old in numbers)
+    return Blank(head, rest, numbers[names_at], kept)
 
 
 def _read(data: bytes, count: int, names_at: int) -> Iterator[_Section]:
     start = _HEADER.unpack_from(data)[1]
-    headers = [list(_SECTION.unpack_from(data, start + at * _SECTION.size)) for at in range(count)]
+    headers = [_SECTION.unpack_from(data, start + at * _SECTION.size) for at in range(count)]
     strings = headers[names_at][4]
     for header in headers:
         name_at = strings + header[0]
@@ -72,7 +97,7 @@ def _read(data: bytes, count: int, names_at: int) -> Iterator[_Section]:
         yield _Section(name, header, data[header[4] : header[4] + size])
 
 
-def _symbols(symtab: _Section, numbers: Mapping[int, int], resized: Mapping[int, int]) -> dict[int, int]:
+def _without(symtab: _Section, numbers: Mapping[int, int]) -> tuple[_Section, dict[int, int]]:
     """Leaves out the symbols of sections that are left out; the new number of each that stays."""
     kept: dict[int, int] = {}
     packed: list[bytes] = []
@@ -80,28 +105,30 @@ def _symbols(symtab: _Section, numbers: Mapping[int, int], resized: Mapping[int,
         if 0 < section < _RESERVED:
             if section not in numbers:
                 continue
-            if section in resized and info & 0xF != STT_SECTION:
-                size = resized[section]
             section = numbers[section]
         kept[number] = len(packed)
         packed.append(_SYMBOL.pack(name, info, other, section, value, size))
-    symtab.data = b"".join(packed)
-    symtab.header[7] = sum(number < symtab.header[7] for number in kept)  # the first that is not local
-    return kept
+    first_global = sum(number < symtab.header[7] for number in kept)
+    header = (*symtab.header[:7], first_global, *symtab.header[8:])
+    return _Section(symtab.name, header, b"".join(packed)), kept
 
 
-def _laid_out(head: bytes, rest: bytes, entry: int, sections: list[_Section], names_at: int) -> bytes:
-    out = bytearray(_HEADER.size)
-    for section in sections:
-        if section.type == 0:
-            continue
-        out += bytes(-len(out) % max(1, section.header[8]))
-        section.header[4] = len(out)
-        if section.type != SHT_NOBITS:
-            section.header[5] = len(section.data)
-            out += section.data
-    out += bytes(-len(out) % 8)
-    _HEADER.pack_into(out, 0, head, len(out), rest, entry, len(sections), names_at)
-    for section in sections:
-        out += _SECTION.pack(*section.header)
-    return bytes(out)
+def _renumbered(section: _Section, numbers: Mapping[int, int], symbols: Mapping[int, int]) -> _Section:
+    *first, link, info, align, entry = section.header
+    data = section.data
+    if section.type == SHT_REL:
+        info = numbers[info]
+        data = b"".join(
+            _REL.pack(offset, symbols[word >> 32] << 32 | word & 0xFFFFFFFF)
+            for offset, word in _REL.iter_unpack(data)
+        )
+    return _Section(section.name, (*first, numbers[link], info, align, entry), data)
+
+
+def _with_sizes(symtab: bytes, sizes: Mapping[int, int]) -> bytes:
+    """sizes: of their sections' one symbol, by section index."""
+    data = bytearray(symtab)
+    for number, (name, info, other, section, value, _) in enumerate(_SYMBOL.iter_unpack(symtab)):
+        if section in sizes and info & 0xF != STT_SECTION:
+            _SYMBOL.pack_into(data, number * _SYMBOL.size, name, info, other, section, value, sizes[section])
+    return bytes(data)

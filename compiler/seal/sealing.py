@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from ...pair.elf import Elf, ElfError, read_elf
 from ...pair.identity import IdentityError, identity
@@ -54,18 +55,16 @@ def seal(parts: Mapping[Direction, RawParts]) -> Mapping[Direction, bytes]:
         raise SealError("a pair has exactly one object for each direction")
     try:
         filled = {direction: _fill(direction, parts[direction]) for direction in Direction}
-        elves = {direction: read_elf(bytes(data)) for direction, data in filled.items()}
-        shared = identity(elves[Direction.INGRESS], elves[Direction.EGRESS])
+        shared = identity(filled[Direction.INGRESS][1], filled[Direction.EGRESS][1])
         return {
-            direction: _finish(filled[direction], elves[direction], parts[direction].note, shared)
-            for direction in Direction
+            direction: _finish(*filled[direction], parts[direction].note, shared) for direction in Direction
         }
     except (ElfError, IdentityError, NoteError) as error:
         raise SealError(str(error)) from error
 
 
-def _fill(direction: Direction, raw: RawParts) -> bytearray:
-    """The object with its tables and provenance."""
+def _fill(direction: Direction, raw: RawParts) -> tuple[bytearray, Elf]:
+    """The object with its tables and provenance, and as read."""
     if raw.note.direction is not direction or raw.note.layout != LAYOUT_VERSION:
         raise SealError(f"the note given for {direction.word} is for something else")
     elf = read_elf(raw.data)
@@ -74,7 +73,9 @@ def _fill(direction: Direction, raw: RawParts) -> bytearray:
     _write(data, elf, SECTION_PROVENANCE, SYMBOL_PROVENANCE, raw.provenance)
     if elf.section(SECTION_CONFIG).size != CONFIG_FORMAT.size:
         raise SealError(f"{SECTION_CONFIG} has {elf.section(SECTION_CONFIG).size} bytes")
-    return data
+    contents = ((SECTION_TABLES, raw.tables), (SECTION_PROVENANCE, raw.provenance))
+    sections = {name: replace(elf.section(name), data=content) for name, content in contents}
+    return data, replace(elf, sections=MappingProxyType({**elf.sections, **sections}))
 
 
 def _finish(data: bytearray, elf: Elf, note: Note, shared: bytes) -> bytes:
