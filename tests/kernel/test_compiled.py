@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from socket import AF_INET, SOCK_DGRAM, socket
 from threading import Event
 
@@ -14,6 +15,7 @@ from polc.runtime import netns
 from polc.runtime.standing import State
 from polc.tests.kernel.policies import BOTH, CLOSED, CONTRARY, INGRESS_ONLY, OPEN, RULE, compiled
 from polc.tests.kernel.scene import NODE, WORKLOAD, Scene
+from polc.tests.kernel.test_commands import polc
 
 pytestmark = pytest.mark.kernel
 
@@ -93,6 +95,21 @@ def test_keep_established_lets_an_old_flow_go_on_after_a_swap(scene: Scene) -> N
         assert arrives(workload, node)
         assert arrives(node, workload)
         assert not scene.passes(Direction.INGRESS, OPEN + 10)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_attach_keeps_or_cuts_old_flows_as_its_option_says(tcx: Scene, tmp_path: Path, kept: bool) -> None:
+    for name, text in (("old", BOTH), ("new", CONTRARY)):
+        for direction in Direction:
+            data = compiled(text).side(direction).data
+            (tmp_path / f"{name}.{direction.word}.o").write_bytes(data)
+    how = ("--no-host-access", *(("--keep-established",) if kept else ()))
+    with conversation(tcx) as (node, workload):
+        assert polc(tcx, "attach", str(tmp_path / "old"), *how).returncode == 0
+        assert arrives(node, workload)
+        assert polc(tcx, "attach", str(tmp_path / "new"), *how).returncode == 0
+        assert (arrives(node, workload), arrives(workload, node)) == (kept, kept)
+        assert not tcx.passes(Direction.INGRESS, OPEN + 10)
 
 
 def new_flows(scene: Scene, stop: Event) -> tuple[int, int]:
