@@ -22,6 +22,7 @@ from .states import (
     Awaited,
     BreakerHealth,
     Enforcing,
+    Goal,
     InputsHealth,
     InterfaceHealth,
     Pending,
@@ -104,6 +105,15 @@ class Worker:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What was said of an interface last, what it was made of, and since when it is in that state."""
+
+    key: tuple[object, ...]
+    health: InterfaceHealth
+    since: float
+
+
 @dataclass(slots=True)
 class Books:
     """node_name: as the settings say it. began: when the agent started, by its clock."""
@@ -115,15 +125,15 @@ class Books:
     phase: Phase = "starting"
     inputs: Inputs = field(default_factory=Inputs)
     worker: Worker = field(default_factory=Worker)
-    _since: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _told: dict[str, _Told] = field(default_factory=dict)
 
     def report(self, node: Node | None, now: float) -> AgentReport:
         """Everything, as of now; node None: before the first look."""
         records = sorted(node.records.values(), key=lambda one: one.interface) if node is not None else []
         there = [one for one in records if one.link is not None]
         away = [one for one in records if one.link is None]
-        for name in self._since.keys() - {one.interface for one in there}:
-            del self._since[name]
+        for name in self._told.keys() - {one.interface for one in there}:
+            del self._told[name]
         return AgentReport(
             node=self.node_name,
             netns_cookie=self.cookie,
@@ -139,18 +149,21 @@ class Books:
         )
 
     def _interface(self, record: Record, now: float) -> InterfaceHealth:
+        """Made anew only when something of it changed or is to come: most rest most of the time."""
+        goal, before = record.goal(now), self._told.get(record.interface)
+        key = _key(record, goal)
+        if before is not None and before.key == key and goal.next_try is None:
+            return before.health.model_copy(update={"seconds": now - before.since})
         seen = None if record.doubt else record.status
-        state = state_of(seen, record.goal(now), record.doubt, self.allowed)
-        kind = kind_of(state)
-        before = self._since.get(record.interface)
-        if before is None or before[0] != kind:
-            self._since[record.interface] = before = kind, now
-        return InterfaceHealth(
+        state = state_of(seen, goal, record.doubt, self.allowed)
+        same = before is not None and kind_of(before.health.state) == kind_of(state)
+        since = before.since if before is not None and same else now
+        health = InterfaceHealth(
             interface=record.interface,
             ifindex=record.link.index if record.link is not None else 0,
             endpoint=record.endpoint or None,
             state=state,
-            seconds=now - before[1],
+            seconds=now - since,
             attempts=record.attempts,
             tc_writes=record.counts.tc_writes,
             swaps=record.counts.swaps,
@@ -158,6 +171,16 @@ class Books:
             flows=record.flows,
             plan=record.plan,
         )
+        self._told[record.interface] = _Told(key, health, since)
+        return health
+
+
+def _key(record: Record, goal: Goal) -> tuple[object, ...]:
+    """All that an interface's health is made of, cheap to compare."""
+    seen, counts = record.status, record.counts
+    read = (seen.state, seen.identity, seen.generation, seen.bypass, seen.facts) if seen is not None else None
+    done = counts.tc_writes, counts.swaps, counts.drifts.total(), record.attempts
+    return read, record.doubt, goal, record.endpoint, record.link, done, record.flows, record.plan
 
 
 _INTERFACE: Final = "interface"
@@ -189,6 +212,8 @@ def tell(report: AgentReport, changes: Changes) -> None:
             (_INTERFACE, one.interface),
             {"interface": one.interface, "endpoint": one.endpoint or "-"},
         )
+        if changes.told(about, one.state) and one.good:
+            continue
         if isinstance(one.state, Enforcing) and one.good:
             facts = one.state.model_dump(include={"identity", "generation", "note"}, exclude_defaults=True)
             changes.state(about, one.state.note, "enforcing", **facts, **where)
@@ -197,9 +222,9 @@ def tell(report: AgentReport, changes: Changes) -> None:
             changes.failure(about, _steady(one.state), one.state.state, **where)
     changes.retain(_INTERFACE, {one.interface for one in report.interfaces})
     for number, problem in enumerate(report.inputs.problems):
-        changes.failure(("input", number), problem, "input refused")
+        changes.failure(("input", number), problem, "a problem of the input")
     for number in range(len(report.inputs.problems), PROBLEMS_MAX):
-        changes.over(("input", number), "input accepted again")
+        changes.over(("input", number), "a problem of the input is over")
     if report.breaker.open:
         changes.failure("breaker", "tc writes are held back", "breaker open", trips=report.breaker.trips)
     else:

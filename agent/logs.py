@@ -73,6 +73,12 @@ class Changes:
         self._clock = clock
         self._states: dict[Hashable, str] = {}
         self._failures: dict[Hashable, _Seen] = {}
+        self._values: dict[Hashable, object] = {}
+
+    def told(self, key: Hashable, value: object) -> bool:
+        """Whether this very object was handed in for this key last time: then there is nothing new in it."""
+        before, self._values[key] = self._values.get(key), value
+        return before is value
 
     def state(self, key: Hashable, kind: str, event: str, **fields: object) -> None:
         """Logs when `kind` is another than last time for this key."""
@@ -100,7 +106,7 @@ class Changes:
 
     def retain(self, group: str, names: Collection[str]) -> None:
         """Of the keys `(group, name)`, forgets those with another name: what they spoke of is gone."""
-        for key in (*self._states, *self._failures):
+        for key in {*self._states, *self._failures, *self._values}:
             if isinstance(key, tuple) and key[0] == group and key[1] not in names:
                 self.forget(key)
 
@@ -108,3 +114,4 @@ class Changes:
         """The thing behind the key is gone, and with it what was said of it."""
         self._states.pop(key, None)
         self._failures.pop(key, None)
+        self._values.pop(key, None)
