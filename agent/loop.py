@@ -8,7 +8,8 @@ answering HTTP are other threads' and processes' business, and none of them is e
 from __future__ import annotations
 
 import select
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,7 +73,7 @@ class Loop:
         self._clock, self._chance = clock, chance
         self._once, self._dry = once or dry, dry
         self._last: Loaded | None = None
-        self._endpoints: dict[str, Endpoint] = {}  # wanted on this node, by title
+        self._names: dict[Endpoint, str] = {}  # of those wanted on this node
         self._asked: set[Endpoint] = set()  # the compiler was asked for, in the revision in use
         self._open: set[Endpoint] = set()  # of these, those not answered for
         self._deaths = 0
@@ -198,33 +199,36 @@ class Loop:
             inputs.refused = ()
         inputs.in_use, inputs.endpoints = loaded.revision, len(loaded.endpoints)
         inputs.unplaced = tuple(f"{one.endpoint.title}: {one.reason}" for one in placed.problems)
-        self._endpoints = {one.title: one for one in placed.by_interface.values()}
+        self._names = _names(placed.by_interface.values())
         self._asked.clear()
         self._open.clear()
         self._lost.clear()
         self._node.want(
             {
-                interface: Place(one.title, Mode.HOST if one.host else Mode.WORKLOAD)
+                interface: Place(self._names[one], Mode.HOST if one.host else Mode.WORKLOAD)
                 for interface, one in placed.by_interface.items()
             }
         )
 
     def _answered(self, answer: Made | Same | Failed) -> None:
         """Of an older revision, a pair is still better than the one before it; a failure is not."""
-        title, current = answer.endpoint.title, answer.revision == self._books.inputs.in_use
+        name, current = self._names.get(answer.endpoint), answer.revision == self._books.inputs.in_use
         if current:
             self._open.discard(answer.endpoint)
         if isinstance(answer, Made):
             self._around.metrics.compiled(answer.seconds)
-            self._node.pair(title, answer.pair)
+        if name is None:  # of an older revision, and wanted no more
+            return
+        if isinstance(answer, Made):
+            self._node.pair(name, answer.pair)
         elif not current:
             return
         elif isinstance(answer, Failed):
-            self._node.obstacle("; ".join(_said(answer.findings)), title)
+            self._node.obstacle("; ".join(_said(answer.findings)), name)
             if self._retry_if_own(answer.findings):
                 self._lost.add(answer.endpoint)
         elif self._held(answer.endpoint) == answer.identity:
-            self._node.same(title)
+            self._node.same(name)
         else:  # a pair of an older revision came in between
             self._asked.discard(answer.endpoint)
 
@@ -244,7 +248,7 @@ class Loop:
     def _ask(self) -> None:
         """Wants a pair for each endpoint whose interface is there, if it was not asked for already."""
         there = {one.endpoint for one in self._node.records.values() if one.endpoint and one.link is not None}
-        wanted = {self._endpoints[title] for title in there if title in self._endpoints}
+        wanted = {endpoint for endpoint, name in self._names.items() if name in there}
         new = wanted - self._asked
         if new:
             self._asked |= new
@@ -274,7 +278,7 @@ class Loop:
             self._around.again()
 
     def _held(self, endpoint: Endpoint) -> bytes | None:
-        record = self._node.of(endpoint.title)
+        record = self._node.of(self._names.get(endpoint, ""))
         return record.pair.identity if record is not None and record.pair is not None else None
 
     # --- what is said -------------------------------------------------------------------------------
@@ -317,6 +321,12 @@ def _said(findings: Findings) -> tuple[str, ...]:
     """The errors among the findings, a line each; all when none is an error."""
     errors = [str(one) for one in findings if one.severity == "error"]
     return tuple(errors or map(str, findings)) or ("refused without a reason",)
+
+
+def _names(endpoints: Collection[Endpoint]) -> dict[Endpoint, str]:
+    """How each is called: with its kind where the name alone is several endpoints'."""
+    count = Counter(one.title for one in endpoints)
+    return {one: one.title if count[one.title] == 1 else one.ref.full for one in endpoints}
 
 
 def _order(endpoint: Endpoint) -> tuple[str, str, str]:

@@ -144,7 +144,7 @@ def text(report: AgentReport, dry: bool) -> str:
     rows += [(one.interface, one.endpoint, "the interface is not there") for one in report.awaited]
     done = counted(report.totals.writes, "kernel write")
     drift = ", ".join(f"{name} {count}" for name, count in report.totals.drift.items())
-    lines = [*columns(rows), *(f"refused: {one}" for one in report.inputs.problems)]
+    lines = [*columns(rows), *(f"problem: {one}" for one in report.inputs.problems)]
     lines += [f"found: {drift}"] if drift else []
     return "\n".join([*lines, "nothing was written" if dry else done])
 
