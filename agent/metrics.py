@@ -112,6 +112,7 @@ def _interfaces(interfaces: tuple[InterfaceHealth, ...]) -> Iterator[Metric]:
     age = family("polc_interface_state_age_seconds", "Seconds since it is in this state.")
     generation = family("polc_interface_generation", "Generation in force; 0 when no pair is.")
     bypass = family("polc_interface_bypass", "Foreign programs that may decide first and are not allowed to.")
+    doubt = family("polc_interface_doubt", "1 where something is wrong that changes nothing in force.")
     attempts = family("polc_interface_failed_attempts", "Failed attempts in a row.")
     flows = family("polc_interface_flow_entries", "Entries of the flow table, at the last count.")
     live = family("polc_interface_flow_entries_live", "Of these, not timed out.")
@@ -124,9 +125,10 @@ def _interfaces(interfaces: tuple[InterfaceHealth, ...]) -> Iterator[Metric]:
         in_force = one.state if isinstance(one.state, Enforcing | Pending) else None
         generation.add_metric(labels, in_force.generation if in_force else 0)
         bypass.add_metric(labels, len(in_force.bypass) if in_force else 0)
+        doubt.add_metric(labels, float(isinstance(one.state, Enforcing) and bool(one.state.note)))
         attempts.add_metric(labels, one.attempts)
         if one.flows is not None:
             flows.add_metric(labels, one.flows.entries)
             live.add_metric(labels, one.flows.live)
             most.add_metric(labels, one.flows.capacity)
-    yield from (state, age, generation, bypass, attempts, flows, live, most)
+    yield from (state, age, generation, bypass, doubt, attempts, flows, live, most)

@@ -32,6 +32,7 @@ def metrics() -> Metrics:
         interface(LATE, "cali2", seconds=300.0, attempts=3),
         interface(BROKEN, 'c"\\\n3', endpoint=None),
         interface(bypassed, "cali4"),
+        interface(GOOD.model_copy(update={"note": "mended 7 times"}), "cali5"),
         inputs=InputsHealth(state="refused", number=5, in_use=4, endpoints=3),
         worker=WorkerHealth(state="waiting", restarts=2, pending=1),
         breaker=BreakerHealth(open=True, trips=1),
@@ -68,6 +69,8 @@ def test_the_numbers_are_those_of_the_report(metrics: Metrics) -> None:
     assert value("polc_interface_state_age_seconds", interface="cali2") == 300
     assert value("polc_interface_generation", interface="cali1") == 3
     assert value("polc_interface_bypass", interface="cali4") == 1
+    doubts = {one.labels["interface"] for one in found["polc_interface_doubt"] if one.value}
+    assert doubts == {"cali5"}
     assert value("polc_interface_failed_attempts", interface="cali2") == 3
     assert value("polc_interface_flow_entries", interface="cali1") == 60000
     assert value("polc_interface_flow_entries_live", interface="cali1") == 50000
