@@ -74,8 +74,9 @@ class WidePolicyMaker(PolicyMaker):
         kind = "GlobalNetworkPolicy" if globally else "NetworkPolicy"
         if rng.random() < 0.12:
             kind, spec = self._staged(kind, spec)
+        apart = Random(f"spelling {spec}")
         return {
-            "apiVersion": "projectcalico.org/v3",
+            "apiVersion": "crd.projectcalico.org/v1" if apart.random() < 0.1 else "projectcalico.org/v3",
             "kind": kind,
             "metadata": meta(self._name(space), space),
             "spec": spec,
