@@ -136,7 +136,7 @@ def _values_spoilt(dice: Random, data: bytes) -> bytes | None:
             case 0:
                 holder.pop(key)
             case 1:
-                holder[key] = dice.choice(_VALUES)
+                holder[key] = deepcopy(dice.choice(_VALUES))
             case 2:
                 other, name = dice.choice(places)
                 holder[key] = deepcopy(other[name])
