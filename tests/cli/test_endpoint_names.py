@@ -85,6 +85,15 @@ def test_the_one_that_is_named_is_compiled(twins: str, tmp_path: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == ["shop.web@job.egress.o", "shop.web@job.ingress.o"]
 
 
+def test_files_without_an_endpoint_are_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(TWINS.rpartition("---")[2])
+    done = polc("compile", str(path), "-o", str(tmp_path / "out"))
+    assert done.code == 1
+    assert "POLC-E0802" in done.err
+    assert "--labels" in done.err
+
+
 def test_a_name_without_its_kind_is_refused_and_the_choice_is_told(twins: str) -> None:
     done = polc("explain", twins, "--endpoint", "shop/web", *SOMEBODY)
     assert done.code == 1

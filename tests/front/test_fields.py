@@ -110,6 +110,8 @@ DOCUMENTS = {
     "kind empty": ("apiVersion: v1\n‸kind:\nmetadata: {name: a}\n", "POLC-E0202"),
     "kind misspelt": ("apiVersion: projectcalico.org/v3\nkind: ‸NetworkPolcy\n", "POLC-E0203"),
     "version misspelt": ("apiVersion: ‸projectcalico.org/v1\nkind: NetworkPolicy\n", "POLC-E0203"),
+    "an alias of nothing": ("apiVersion: v1\nkind: ‸*pod\nmetadata: {name: a}\n", "POLC-E0104"),
+    "an alias inside its value": ("apiVersion: v1\nkind: Pod\nmetadata: &m {name: ‸*m}\n", "POLC-E0104"),
     "not a mapping": ("‸- a\n", "POLC-E0201"),
     "a text": ("‸hello\n", "POLC-E0201"),
     "a key of nobody": ("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n‸sepc: {}\n", "POLC-E0206"),
