@@ -36,6 +36,11 @@ def test_the_unit_grants_what_the_agent_keeps_and_what_giving_up_takes() -> None
     assert set(granted.split()) == {f"CAP_{one.name}" for one in NEEDED} | {"CAP_SETPCAP"}
 
 
+def test_the_operations_page_names_the_capabilities_that_are_kept() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    assert set(re.findall(r"^\| `CAP_(\w+)` \|", page, re.MULTILINE)) == {one.name for one in NEEDED}
+
+
 def test_the_settings_file_is_taken_and_gives_the_defaults_that_it_speaks_of() -> None:
     told = settings({}, FOLDER / "agent.toml")
     plain = Settings(folders=told.folders)
