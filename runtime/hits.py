@@ -9,7 +9,6 @@ of it visible, so that at no moment a packet is counted twice or not at all; see
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from ..pair import layout
@@ -46,33 +45,32 @@ def program_hits(bpf: Bpf, policy: Policy) -> Hits:
     if number is None:
         return ()
     with _opened(bpf, number) as map_:
-        return _sum(live_hits(bpf, map_), _before(bpf, policy))
+        return _sum(live_hits(bpf, map_), _before(bpf, policy) or ())
 
 
 def standing_hits(bpf: Bpf, active: Policy, idle: Policy | None) -> Hits:
     """The counts of a program in force; idle: what its direction's other slot holds. While a swap is under
     way the program was not yet told what the older one there had counted: then it is added here."""
     found = program_hits(bpf, active)
-    if idle is None or not _owed(active, idle):
+    if idle is None or not _older(idle, active) or _before(bpf, active) is not None:
         return found
     return _sum(found, _translated(program_hits(bpf, idle), idle.table(), active.table(), len(found)))
 
 
-def carry(bpf: Bpf, old: Policy, new: Policy) -> Policy:
-    """Tells `new` what `old` and those before it counted, unless it was told; answers `new` as it is then.
+def carry(bpf: Bpf, old: Policy, new: Policy) -> None:
+    """Tells `new` what `old` and those before it counted, unless it was told.
 
-    No packet may be on its way to `old` any more. Both are programs of one direction. Raises BpfError.
+    No packet may be on its way to `old` any more. Both are of one direction. Raises as `program_hits`.
     """
     number = new.maps.get(_map_of(new))
-    if number is None or not _owed(new, old):
-        return new
+    if number is None or not _older(old, new) or _before(bpf, new) is not None:
+        return
     with _opened(bpf, number) as map_:
         size = bpf.map_info(map_).max_entries
     counted = _translated(program_hits(bpf, old), old.table(), new.table(), size)
     data = b"".join(hit.pack() for hit in counted)
     with section_map(bpf, MAP_HITS_BEFORE, data) as before, _program(bpf, new.program) as program:
         bpf.prog_bind_map(program, before)
-        return replace(new, maps={**new.maps, MAP_HITS_BEFORE: bpf.map_info(before).id})
 
 
 class Handover:
@@ -90,10 +88,9 @@ class Handover:
     def tell(self) -> None:
         """Carries over, in each direction; no packet may be on its way to the old programs any more. At first
         that is what an unfinished swap has left to do. Raises as `carry`."""
-        self._new = tuple(
-            carry(self._bpf, old, new) if isinstance(old, Policy) and isinstance(new, Policy) else new
-            for old, new in zip(self._old, self._new, strict=True)
-        )
+        for old, new in zip(self._old, self._new, strict=True):
+            if isinstance(old, Policy) and isinstance(new, Policy):
+                carry(self._bpf, old, new)
 
     def follow(self, bank: Sequence[Slot]) -> None:
         """The programs of `bank` are loaded to take the place of those in force."""
@@ -101,10 +98,9 @@ class Handover:
             self._old, self._new = self._new, bank
 
 
-def _owed(new: Policy, old: Policy) -> bool:
-    """Whether `old` judged before `new`, and `new` was not told yet."""
-    age = (old.config.generation - new.config.generation) % (2 * _SIGN)
-    return MAP_HITS_BEFORE not in new.maps and age >= _SIGN
+def _older(old: Policy, new: Policy) -> bool:
+    """Whether `old` judged before `new`: by the sign of the 32-bit difference, as flows are compared."""
+    return (old.config.generation - new.config.generation) % (2 * _SIGN) >= _SIGN
 
 
 def _map_of(policy: Policy) -> str:
@@ -112,13 +108,16 @@ def _map_of(policy: Policy) -> str:
     return hits_map(Direction.INGRESS if ingress else Direction.EGRESS)
 
 
-def _before(bpf: Bpf, policy: Policy) -> Hits:
-    number = policy.maps.get(MAP_HITS_BEFORE)
-    if number is None:
-        return ()
-    with _opened(bpf, number) as map_:
-        data = section_data(bpf, map_)
-    return tuple(Hit(*one) for one in HIT.iter_unpack(data or b""))
+def _before(bpf: Bpf, policy: Policy) -> Hits | None:
+    """What a program was told, None when it was not. Asked anew: the map may be younger than `policy`."""
+    loaded_with = {number for name, number in policy.maps.items() if name != MAP_HITS_BEFORE}
+    with _program(bpf, policy.program) as program:
+        bound = [number for number in bpf.prog_info(program).map_ids if number not in loaded_with]
+    for number in bound:
+        with _opened(bpf, number) as map_:
+            if bpf.map_info(map_).name == MAP_HITS_BEFORE and (data := section_data(bpf, map_)) is not None:
+                return tuple(Hit(*one) for one in HIT.iter_unpack(data))
+    return None
 
 
 def _translated(
