@@ -89,7 +89,8 @@ class Record:
     fault: not before the pair or the device is another one. good: the last pair that was seen in force.
     attached: it was brought right since it is there. repairs: after that, in a row. rest: no tc write before
     then, since somebody keeps breaking it.
-    due: when to look next, None = only when something happens. hooks: its tcx hooks as they were at the last
+    due: when to look next, None = only when something happens. urgent: something did, so that its turn comes
+    before updates. hooks: its tcx hooks as they were at the last
     look. lasting: what the last look found that attaching does nothing about. plan: what is to be done and
     was not (a dry run, or put off). flows: its flow table when it was last counted, at `counted`.
     """
@@ -107,6 +108,7 @@ class Record:
     next_try: float | None = None
     good: ObjectPair | None = field(default=None, repr=False)
     due: float | None = None
+    urgent: bool = False
     looked: float | None = None
     repairs: int = 0
     rest: float = 0.0
@@ -194,6 +196,7 @@ class Record:
     def look(self, now: float, pause: float) -> None:
         """Something happened: look, but not within `pause` seconds of the last look."""
         if self.link is not None:
+            self.urgent = True
             soonest = now if self.looked is None else max(now, self.looked + pause)
             self.due = soonest if self.due is None else min(self.due, soonest)
 

@@ -165,7 +165,7 @@ class Node:
         self._poll()
         now = self._clock()
         due = [one for one in self.records.values() if one.due is not None and one.due <= now]
-        due.sort(key=lambda one: (one.due or now, one.interface))
+        due.sort(key=lambda one: (not one.urgent, one.due, one.interface))
         self._turn(due[: self._settings.batch])
         if len(due) <= self._settings.batch:
             self._look_at_strangers()

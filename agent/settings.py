@@ -81,7 +81,7 @@ class Settings(BaseModel):
     poll: _Seconds = 10.0
     resync: _Seconds = 180.0
     reread: _Seconds = 30.0
-    batch: Annotated[int, Field(ge=1)] = 64
+    batch: Annotated[int, Field(ge=1)] = 16
     compile_timeout: _Seconds = 30.0
 
     @field_validator("http")

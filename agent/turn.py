@@ -61,7 +61,7 @@ class Turns:
         gone: list[int] = []
         apply = [one for one in due if one.task(now) is Task.APPLY]
         for record in due:
-            record.due, record.looked = None, now
+            record.due, record.looked, record.urgent = None, now, False
             record.hooks = self.hooks(record)
             if record.task(now) is Task.OBSERVE:
                 self._observe(record, gone)

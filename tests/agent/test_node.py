@@ -164,6 +164,19 @@ def test_the_breaker_bounds_tc_writes_over_all_interfaces_and_lets_swaps_through
     assert [plant.held(one) for one in plant.devices[:15]] == [X.identity.hex()] * 15
 
 
+def test_what_somebody_broke_is_mended_before_a_crowd_of_updates() -> None:
+    plant = Plant(12, batch=2)
+    plant.want(X)
+    plant.run(1)
+    for name in [device.name for device in plant.devices]:
+        plant.node.pair(f"shop/{name}", Y)
+    plant.node.step()
+    plant.delete_clsact(plant.devices[9])
+    plant.node.step()
+    assert plant.held(plant.devices[9]) is not None
+    assert sum(plant.held(device) == Y.identity.hex() for device in plant.devices) == 4
+
+
 def test_a_tcx_link_detached_by_another_is_found_by_polling() -> None:
     plant = Plant(3, Mechanism.TCX)
     plant.want(X)

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from polc.agent.states import AgentReport, InterfaceHealth
 from polc.runtime import netns
-from polc.runtime.bpf import AttachFlag, Bpf, Object
+from polc.runtime.bpf import AttachFlag, Object
 from polc.runtime.hooks import TcHook
 from polc.runtime.kernel import Kernel
 from polc.runtime.netlink import Netlink
@@ -27,6 +27,7 @@ from polc.tests.cli.command import Result, command, polc
 from polc.tests.kernel.scene import returning, sh
 
 _T = TypeVar("_T")
+PAUSE = 0.05  # seconds between two looks at something that is awaited
 PATIENCE = 60.0  # seconds that the machine may take for what the agent does in a moment
 
 _POD = """\
@@ -199,7 +200,7 @@ class Agent:
         while not (answer := found()):
             assert self.process.poll() is None, f"the agent ended:\n{self.log.read_text()}"
             assert time.monotonic() < end, f"never came true; the agent's log:\n{self.log.read_text()}"
-            time.sleep(0.02)
+            time.sleep(PAUSE)
         return answer
 
     def until_right(self, *names: str) -> None:
@@ -240,8 +241,3 @@ def _command_line(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except FileNotFoundError:
         return b""
-
-
-def ids(kind: Object) -> set[int]:
-    """All that live of one kind, machine-wide."""
-    return set(Bpf().ids(kind))
