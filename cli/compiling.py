@@ -6,11 +6,12 @@ The compiler is imported when it is needed: a node without the `compile` extra h
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
@@ -153,7 +154,13 @@ def compile_one(inventory: Inventory, wanted: Choice) -> CompiledPair:
     """The pair for one interface; ends the command (exit 2) when the choice leaves several endpoints."""
     found = refs(inventory, wanted)
     if len(found) > 1:
-        names = ", ".join(str(one) for one in found[:_SHOWN])
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        fail(Code.USAGE, f"the files hold {len(found)} endpoints: {names}{more}", "choose one by --endpoint")
+        refuse_several(found)
     return next(compile_each(inventory, wanted))
+
+
+def refuse_several(found: Sequence[EndpointRef]) -> NoReturn:
+    """Ends the command (exit 2), which is about one endpoint: names those that there are."""
+    known = Counter(map(str, found))
+    names = ", ".join(one.full if known[str(one)] > 1 else str(one) for one in found[:_SHOWN])
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    fail(Code.USAGE, f"the files hold {len(found)} endpoints: {names}{more}", "choose one by --endpoint")

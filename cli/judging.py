@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import typer
 
-from .compiling import failsafe_ports
+from .compiling import failsafe_ports, refuse_several
 from .diagnostics import render
 from .options import parse_endpoint, parse_labels
 from .outcome import Code, color, fail, say
 
 if TYPE_CHECKING:
     from ..judge.compiled import Policies, Whom
-
-_SHOWN: Final = 8  # endpoints named in a message
 
 
 def read(files: Sequence[str], failsafes: tuple[str | None, str | None] = (None, None)) -> Policies:
@@ -56,7 +54,5 @@ def only_endpoint(policies: Policies) -> Whom:
     if not found:
         fail(Code.INPUT, "the files hold no endpoint", "add the inventory's files, or give --labels app=web")
     if len(found) > 1:
-        names = ", ".join(map(str, found[:_SHOWN]))
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        fail(Code.USAGE, f"the files hold {len(found)} endpoints: {names}{more}", "choose one by --endpoint")
+        refuse_several(found)
     return Whom.of(found[0])

@@ -94,6 +94,14 @@ def test_files_without_an_endpoint_are_told_so(tmp_path: Path) -> None:
     assert "--labels" in done.err
 
 
+def test_the_choice_is_told_with_kinds_where_one_name_is_several(
+    twins: str, host: str, tmp_path: Path
+) -> None:
+    done = polc("replay", twins, host, _capture(tmp_path, 22))
+    assert done.code == 2
+    assert "3 endpoints: shop.web, Deployment/shop/web, Job/shop/web" in done.err
+
+
 def test_a_name_without_its_kind_is_refused_and_the_choice_is_told(twins: str) -> None:
     done = polc("explain", twins, "--endpoint", "shop/web", *SOMEBODY)
     assert done.code == 1
