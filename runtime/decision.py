@@ -19,7 +19,7 @@ from .link_layer import header_length
 from .netlink import Link
 from .pins import SLOTS, WORD, Pins
 from .policy import Policy
-from .readback import Reading, read
+from .readback import Known, Reading, read
 from .request import AttachRequest
 from .standing import Standing, judge
 from .surroundings import Surroundings
@@ -48,12 +48,13 @@ class Asked:
     pair: ObjectPair
     request: AttachRequest
     gates: Gates
+    known: Known
     around: Callable[[], Surroundings]
 
 
 def look(asked: Asked, held: ExitStack) -> Decision:
     """Reads and decides. held: see readback.read. Raises CannotError, GoneError and OSError."""
-    reading = read(asked.kernel, asked.link, asked.gates, held)
+    reading = read(asked.kernel, asked.link, asked.gates, held, asked.known)
     sight = _sight(asked, reading, judge(reading))
     around = asked.around()
     pins = around.pins(asked.link.index)

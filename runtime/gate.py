@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -147,8 +148,11 @@ class Gates:
             program, _ = bpf.prog_load(ProgramCode(gate_name(direction), insns, layout.LICENSE))
             return program
 
-    def recognise(self, bpf: Bpf, program: Fd) -> FoundGate | None:
-        """What the program says of itself, None when it is no gate; raises BpfError (EPERM without root)."""
+    def recognise(self, bpf: Bpf, program: Fd, held: ExitStack | None = None) -> FoundGate | None:
+        """What the program says of itself, None when it is no gate; raises BpfError (EPERM without root).
+
+        held: keeps its program arrays open; see readback.read.
+        """
         info = bpf.prog_info(program)
         text: str | None = None
         frozen = False
@@ -158,10 +162,13 @@ class Gates:
             map_ = bpf.fd_by_id(Object.MAP, number)
             if map_ is None:  # not while the program lives
                 return None
-            with map_:
+            with ExitStack() as own:
+                own.enter_context(map_)
                 shape = bpf.map_info(map_)
+                if shape.type == MapType.PROG_ARRAY and held is not None:
+                    held.enter_context(own.pop_all())
                 if shape.name == RODATA_MAP and text is None:
-                    data = section_data(bpf, map_)
+                    data = section_data(bpf, map_, shape)
                     frozen = data is not None
                     text = (data or b"").split(b"\0", 1)[0].decode("ascii", "replace")
                 elif shape.name == layout.MAP_SLOTS and shape.type == MapType.PROG_ARRAY:

@@ -30,7 +30,7 @@ from .loader import LoadedPair, load_pair
 from .netlink import Link
 from .pins import SLOTS, WORD, Pins, Target, gate_pin
 from .policy import Policy
-from .readback import read
+from .readback import Known, read
 from .rollback import Rollback
 from .standing import Standing
 from .surroundings import Surroundings
@@ -48,6 +48,7 @@ class Site:
     link: Link
     gates: Gates
     around: Surroundings
+    known: Known
 
     @property
     def pins(self) -> Pins:
@@ -219,7 +220,7 @@ class Work:
     def _check(self) -> None:
         """Reads the hooks back before the store: both gates over our maps, the bank filled with our pair."""
         site, wanted = self._site, self._change
-        reading = read(site.kernel, site.link, site.gates)
+        reading = read(site.kernel, site.link, site.gates, known=site.known)
         ours = (self._core.slots_id, self._core.word_id)
         places = {(gate.direction, gate.runner.hook) for gate in reading.gates if gate.core == ours}
         kept = {

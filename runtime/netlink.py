@@ -17,6 +17,8 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 from pyroute2.netlink.rtnl.tcmsg import sched_bpf
 
+from .netlink_probe import FilterProbe
+
 # include/uapi/linux/pkt_sched.h: TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS | TC_H_MIN_EGRESS).
 PARENT_INGRESS: Final = 0xFFFFFFF2
 PARENT_EGRESS: Final = 0xFFFFFFF3
@@ -78,8 +80,10 @@ class Netlink:
     def __init__(self) -> None:
         self.writes: list[str] = []
         self._route: Any = IPRoute()
+        self._probe = FilterProbe()
 
     def close(self) -> None:
+        self._probe.close()
         self._route.close()
 
     def __enter__(self) -> Netlink:
@@ -87,7 +91,7 @@ class Netlink:
 
     @property
     def port(self) -> int:
-        """The socket's port number: whom the kernel names as author of a change. 0 before the first request."""
+        """The port number of the socket: the author of a change, to the kernel. 0 before the first request."""
         return int(self._route.asyncore.socket.getsockname()[0])
 
     def __exit__(self, *_: object) -> None:
@@ -126,6 +130,10 @@ class Netlink:
             ]
 
         return "clsact" in _read(kinds)
+
+    def may_have_filters(self, ifindex: int, parent: int) -> bool:
+        """False when `filters` would be empty, at a small part of its cost."""
+        return self._probe.may_have(ifindex, parent)
 
     def filters(self, ifindex: int, parent: int) -> tuple[Filter, ...]:
         """The filters of one hook in the order they run; empty when there is no qdisc for it."""

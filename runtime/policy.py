@@ -62,10 +62,11 @@ def read_policy(bpf: Bpf, program: Fd) -> Policy | Stranger:
         if map_ is None:  # not while the program lives
             return Stranger(info.id, info.name)
         with map_:
-            name = bpf.map_info(map_).name
+            shape = bpf.map_info(map_)
+            name = shape.name
             maps[name] = number
             section = next((one for one in _SECTIONS if name.endswith(one)), None)
-            data = section_data(bpf, map_) if section is not None else None
+            data = section_data(bpf, map_, shape) if section is not None else None
             if section is not None and data is not None:
                 sections.setdefault(section, data)
     if set(sections) != set(_SECTIONS):

@@ -9,11 +9,11 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ..pair.layout import SLOT_COUNT, Direction, bank_of, slot
-from .bpf import Fd, MapType, Object
+from .bpf import Fd, Object
 from .errors import GoneError, cannot
 from .gate import FoundGate, Gates
 from .hooks import Runner, TcHook, runners
@@ -87,65 +87,82 @@ class Reading:
         return tuple(one for one in earlier if one not in ours and not (one.filter and one.filter.chain))
 
 
-def read(kernel: Kernel, link: Link, gates: Gates | None = None, held: ExitStack | None = None) -> Reading:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What programs say of themselves, by id: it cannot change while they live, and no id comes twice in the
+    moment that a pass takes (the kernel counts them up). For several readings in one pass, never longer."""
+
+    gates: dict[int, FoundGate] = field(default_factory=dict)
+    policies: dict[int, Policy] = field(default_factory=dict)
+
+
+def read(
+    kernel: Kernel,
+    link: Link,
+    gates: Gates | None = None,
+    held: ExitStack | None = None,
+    known: Known | None = None,
+) -> Reading:
     """Reads one interface. Raises CannotError when the kernel does not let us look: unknown is not absent.
 
     GoneError when there is no such device any more. held: keeps the program arrays open longer than the
     reading, for who is going to fill one: where no pin holds it, closing it has the kernel empty it later.
+    Within a reading each is opened and closed once: two closes while the kernel's work is pending lose a
+    reference for ever (kernel/bpf/arraymap.c of Linux 6.18, prog_array_map_clear: it counts the map up before
+    schedule_work, whose answer it ignores).
     """
     try:
         with ExitStack() as own:
-            return _read(kernel, link, gates or Gates(), own if held is None else held)
+            look = _Look(kernel, gates or Gates(), own if held is None else held, known or Known())
+            return look.read(link)
     except OSError as error:
         if error.errno == errno.ENODEV:
             raise GoneError(f"{link.name} went away while it was looked at", "see `ip link`") from error
         raise cannot(error, f"read what is attached to {link.name}") from error
 
 
-def _read(kernel: Kernel, link: Link, known: Gates, held: ExitStack) -> Reading:
-    hooks = {hook: runners(kernel, link.index, hook) for hook in TcHook}
-    found: dict[bool, list[Gate]] = {False: [], True: []}
-    for runner in (*hooks[TcHook.INGRESS], *hooks[TcHook.EGRESS]):
-        gate = _recognised(kernel, known, runner, held)
-        if gate is not None and (gate.genuine or gate.elder) and gate.direction is not None:
-            found[gate.elder].append(Gate(runner, gate.direction, gate.slots, gate.word))
-    gates, elders = found[False], found[True]
-    cores = {core: _core(kernel, *core) for core in dict.fromkeys(gate.core for gate in (*gates, *elders))}
-    return Reading(link, hooks, tuple(gates), cores, tuple(elders))
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One reading and what it needs."""
+
+    kernel: Kernel
+    gates: Gates
+    held: ExitStack
+    known: Known
+
+    def read(self, link: Link) -> Reading:
+        hooks = {hook: runners(self.kernel, link.index, hook) for hook in TcHook}
+        found: dict[bool, list[Gate]] = {False: [], True: []}
+        for runner in (*hooks[TcHook.INGRESS], *hooks[TcHook.EGRESS]):
+            gate = self._recognised(runner)
+            if gate is not None and (gate.genuine or gate.elder) and gate.direction is not None:
+                found[gate.elder].append(Gate(runner, gate.direction, gate.slots, gate.word))
+        ours, elders = found[False], found[True]
+        numbers = dict.fromkeys(gate.core for gate in (*ours, *elders))
+        cores = {core: _core(self.kernel, *core, self.known) for core in numbers}
+        return Reading(link, hooks, tuple(ours), cores, tuple(elders))
+
+    def _recognised(self, runner: Runner) -> FoundGate | None:
+        if not runner.program or (runner.filter is not None and not runner.filter.direct):
+            return None
+        if runner.program in self.known.gates:
+            return self.known.gates[runner.program]
+        program = self.kernel.bpf.fd_by_id(Object.PROG, runner.program)
+        if program is None:
+            return None
+        with program:
+            gate = self.gates.recognise(self.kernel.bpf, program, self.held)
+        if gate is not None and gate.genuine:
+            self.known.gates[runner.program] = gate
+        return gate
 
 
-def _recognised(kernel: Kernel, known: Gates, runner: Runner, held: ExitStack) -> FoundGate | None:
-    if not runner.program or (runner.filter is not None and not runner.filter.direct):
-        return None
-    program = kernel.bpf.fd_by_id(Object.PROG, runner.program)
-    if program is None:
-        return None
-    with program:
-        _hold_slots(kernel, program, held)
-        return known.recognise(kernel.bpf, program)
-
-
-def _hold_slots(kernel: Kernel, program: Fd, held: ExitStack) -> None:
-    """Keeps program arrays open until the reading is done, so that they are opened and closed once.
-
-    Where no pin holds one (somebody removed it), each last close starts the kernel's work that empties it,
-    and two starts while one is pending lose a reference for ever (kernel/bpf/arraymap.c of Linux 6.18,
-    prog_array_map_clear: it counts the map up before schedule_work, whose answer it ignores).
-    """
-    for number in kernel.bpf.prog_info(program).map_ids:
-        map_ = kernel.bpf.fd_by_id(Object.MAP, number)
-        if map_ is not None and kernel.bpf.map_info(map_).type == MapType.PROG_ARRAY:
-            held.enter_context(map_)
-        elif map_ is not None:
-            map_.close()
-
-
-def _core(kernel: Kernel, slots_id: int, word_id: int) -> Core:
+def _core(kernel: Kernel, slots_id: int, word_id: int, known: Known) -> Core:
     """Reads word, slots, word again; once more when the word moved or a program left meanwhile."""
     with _map(kernel, slots_id) as slots, _map(kernel, word_id) as word:
         for _ in range(_TRIES):
             before = _word(kernel, word)
-            found = contents(kernel, slots)
+            found = contents(kernel, slots, known)
             if before == _word(kernel, word) and not any(one is _GONE for one in found):
                 return Core(slots_id, word_id, before, found)
     raise OSError(errno.EAGAIN, "the slots kept changing while they were read")
@@ -165,17 +182,22 @@ def _word(kernel: Kernel, word: Fd) -> int:
 _GONE: Final = Stranger(0, "")  # the slot was overwritten between reading its id and opening the program
 
 
-def contents(kernel: Kernel, slots: Fd) -> tuple[Slot, ...]:
+def contents(kernel: Kernel, slots: Fd, known: Known) -> tuple[Slot, ...]:
     """What is in each slot of a slot map; a program that is in several is read once. Raises BpfError."""
     raw = [kernel.bpf.map_lookup(slots, n.to_bytes(4, "little"), _ID_BYTES) for n in range(SLOT_COUNT)]
     ids = [int.from_bytes(one, "little") if one is not None else 0 for one in raw]
-    read = {number: _program(kernel, number) for number in dict.fromkeys(ids) if number}
+    read = {number: _program(kernel, number, known) for number in dict.fromkeys(ids) if number}
     return tuple(read.get(number) for number in ids)
 
 
-def _program(kernel: Kernel, number: int) -> Slot:
+def _program(kernel: Kernel, number: int, known: Known) -> Slot:
+    if number in known.policies:
+        return known.policies[number]
     program = kernel.bpf.fd_by_id(Object.PROG, number)
     if program is None:
         return _GONE
     with program:
-        return read_policy(kernel.bpf, program)
+        found = read_policy(kernel.bpf, program)
+    if isinstance(found, Policy):
+        known.policies[number] = found
+    return found

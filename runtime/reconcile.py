@@ -30,7 +30,7 @@ from .install import Site, Work
 from .kernel import Kernel
 from .lock import PATIENCE
 from .netlink import Link
-from .readback import Reading, read
+from .readback import Known, Reading, read
 from .request import AttachReport, AttachRequest
 from .rollback import Rollback
 from .standing import judge
@@ -108,6 +108,7 @@ class _Around:
         self._kernel = kernel
         self._found: dict[Path, Surroundings] = {}
         self._checked = False
+        self.known = Known()
 
     def refuse_netns_exec(self) -> None:
         if not self._checked:
@@ -127,7 +128,9 @@ class _Piece:
     def __init__(self, kernel: Kernel, job: Job, gates: Gates, around: _Around, held: ExitStack) -> None:
         self.job = job
         self._kernel, self._gates, self._around, self._held = kernel, gates, around, held
-        self._asked = Asked(kernel, job.link, job.pair, job.request, gates, lambda: around.at(job.request))
+        self._asked = Asked(
+            kernel, job.link, job.pair, job.request, gates, around.known, lambda: around.at(job.request)
+        )
         self._decision: Decision | None = None
         self._work: Work | None = None
         self._in_force = False
@@ -182,7 +185,7 @@ class _Piece:
         self._held.enter_context(self._kernel.host.locked(around.cookie, index, patience))
         decision = self._decide()
         if decision.plan:
-            site = Site(self._kernel, self.job.link, self._gates, around)
+            site = Site(self._kernel, self.job.link, self._gates, around, self._around.known)
             self._work = Work(site, decision.standing, decision.change, self._held)
 
     def install(self, late: BpfError | None) -> None:
@@ -215,7 +218,7 @@ class _Piece:
         """After a change, what cannot be read is no `nothing was changed`."""
         name = self.job.link.name
         try:
-            return read(self._kernel, self.job.link, self._gates)
+            return read(self._kernel, self.job.link, self._gates, known=self._around.known)
         except CannotError as error:
             raise NotInForce(
                 f"attached to {name}, but what is in force there could not be read back: {error.message}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Final
 
-from .bpf import Bpf, Fd, MapFlag, MapShape, MapType
+from .bpf import Bpf, Fd, MapFlag, MapInfo, MapShape, MapType
 
 KEY: Final = bytes(4)
 
@@ -21,9 +21,12 @@ def section_map(bpf: Bpf, name: str, data: bytes, btf: Fd | None = None, value_t
         return map_
 
 
-def section_data(bpf: Bpf, map_: Fd) -> bytes | None:
-    """What a section's map holds, None when the map could still be changed or is no such map."""
-    info = bpf.map_info(map_)
+def section_data(bpf: Bpf, map_: Fd, known: MapInfo | None = None) -> bytes | None:
+    """What a section's map holds, None when the map could still be changed or is no such map.
+
+    known: what `map_info` answered, if that was asked.
+    """
+    info = known or bpf.map_info(map_)
     if info.type != MapType.ARRAY or info.max_entries != 1 or not info.flags & MapFlag.RDONLY_PROG:
         return None
     if not bpf.map_frozen(map_):

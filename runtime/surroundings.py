@@ -20,7 +20,7 @@ from .kernel import Kernel
 from .pins import Pins
 from .policy import Policy
 from .probe import has_tcx
-from .readback import Reading, contents
+from .readback import Known, Reading, contents
 
 Core = tuple[int, int]
 
@@ -30,6 +30,7 @@ class Surroundings:
 
     def __init__(self, kernel: Kernel, place: Bpffs, cookie: int) -> None:
         self.kernel = kernel
+        self.known = Known()
         self.place = place
         self.cookie = cookie
         self._claimed_by: int | None = None
@@ -164,7 +165,7 @@ class Surroundings:
         if slots is None:
             return []
         with slots:
-            return [found for found in contents(self.kernel, slots) if isinstance(found, Policy)]
+            return [found for found in contents(self.kernel, slots, self.known) if isinstance(found, Policy)]
 
 
 def _parts(directory: Path) -> tuple[int, int]:

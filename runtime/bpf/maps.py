@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
-import os
 from collections.abc import Iterator
 from typing import Final
 
@@ -150,8 +149,8 @@ class MapCalls(Syscall):
 
     def map_frozen(self, map_: Fd) -> bool:
         """Read from fdinfo: MAP_FREEZE leaves no trace in struct bpf_map_info (kernel/bpf/syscall.c)."""
-        with open(os.path.join("/proc/thread-self/fdinfo", str(map_.number)), encoding="ascii") as lines:
-            return any(line.split() == ["frozen:", "1"] for line in lines)
+        with open(f"/proc/thread-self/fdinfo/{map_.number}", "rb", buffering=0) as file:
+            return b"\nfrozen:\t1\n" in file.read()
 
     def map_memory(self, map_: Fd, size: int, offset: int = 0, writable: bool = False) -> Memory:
         """The map's memory in this process; raises OSError as `Memory` does."""

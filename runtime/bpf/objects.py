@@ -26,6 +26,7 @@ _BY_ID: Final = {
     Object.LINK: Command.LINK_GET_FD_BY_ID,
     Object.BTF: Command.BTF_GET_FD_BY_ID,
 }
+_ROOM: Final = 64  # MAX_USED_MAPS (include/linux/bpf.h): more maps than a program's code refers to
 
 
 class ObjectCalls(Syscall):
@@ -71,15 +72,13 @@ class ObjectCalls(Syscall):
             raise
 
     def prog_info(self, prog: Fd) -> ProgInfo:
-        info = attr.ProgInfoStruct()
-        self._info(prog, info)
-        count = info.nr_map_ids
-        map_ids = (ctypes.c_uint32 * max(count, 1))()
-        if count:
-            # A second, otherwise empty request: every count that is left set asks for its array.
-            again = attr.ProgInfoStruct(nr_map_ids=count, map_ids=ctypes.addressof(map_ids))
-            self._info(prog, again)
-            count = min(count, again.nr_map_ids)
+        room, count = 0, _ROOM
+        while count > room:  # maps bound to a program may be any number
+            room = count
+            map_ids = (ctypes.c_uint32 * room)()
+            info = attr.ProgInfoStruct(nr_map_ids=room, map_ids=ctypes.addressof(map_ids))
+            self._info(prog, info)
+            count = info.nr_map_ids
         return ProgInfo(
             id=info.id,
             type=info.type,

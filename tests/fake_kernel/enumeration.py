@@ -11,7 +11,7 @@ from polc.tests.fake_kernel.process import Event, Process
 from polc.tests.fake_kernel.world import World
 
 COMMANDS = ("first attach", "swap", "detach")
-FEWEST = {"first attach": 200, "swap": 200, "detach": 80}  # door calls, at least
+FEWEST = {"first attach": 150, "swap": 150, "detach": 60}  # door calls, at least
 
 
 def every_call(

@@ -209,6 +209,9 @@ class FakeNetlink(Netlink):
         self.writes: list[str] = []
         self._route: Any = FakeRoute(process, space)
 
+    def may_have_filters(self, ifindex: int, parent: int) -> bool:  # noqa: ARG002
+        return True
+
     def gone(self, indices: Collection[int]) -> frozenset[int]:
         return frozenset(indices) - {link.index for link in self.links()}
 

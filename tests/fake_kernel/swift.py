@@ -8,6 +8,7 @@ of them is to be refused, nobody acts between them and the kernel has put no wor
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache
 from typing import Any, TypeVar
 
@@ -76,12 +77,12 @@ def make_swift(patch: pytest.MonkeyPatch) -> None:
             bpf, program, "policy", lambda: read_policy(bpf, program), lambda found: isinstance(found, Policy)
         )
 
-    def swift_gate(self: Gates, bpf: Bpf, program: Fd) -> FoundGate | None:
+    def swift_gate(self: Gates, bpf: Bpf, program: Fd, held: ExitStack | None = None) -> FoundGate | None:
         return _passed_over(
             bpf,
             program,
             "gate",
-            lambda: recognise(self, bpf, program),
+            lambda: recognise(self, bpf, program, held),
             lambda found: found is not None and found.genuine,
         )
 
