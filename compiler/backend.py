@@ -110,12 +110,12 @@ def _texts(
     if "ir" in emit:
         texts["ir", None] = dump_ir(resolved.program)
     for direction in Direction:
-        made = {
-            "plan": dump_plan(plan.judge(direction)),
-            "llvm": modules[direction],
-            "asm": emitted[direction].assembly,
-        }
-        texts.update({(word, direction): text for word, text in made.items() if word in emit})
+        if "plan" in emit:
+            texts["plan", direction] = dump_plan(plan.judge(direction))
+        if "llvm" in emit:
+            texts["llvm", direction] = modules[direction]
+        if "asm" in emit:
+            texts["asm", direction] = emitted[direction].assembly
     return texts
 
 
@@ -140,19 +140,21 @@ def _identity(sealed: bytes) -> bytes:
 # --- places -------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=16)  # endpoints of one inventory ask for lines of the same files
+def _split(text: str) -> list[str]:
+    return text.split("\n")
+
+
 class _Lines:
-    """The lines of the sources, split when first asked for."""
+    """The lines of the sources."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self.first = sources[0].path
         self._sources = {source.path: source for source in sources}
-        self._split: dict[str, list[str]] = {}
 
     def text(self, span: Span) -> str:
         """The line that a span starts on, without the blanks around it."""
-        if span.file not in self._split:
-            self._split[span.file] = self._sources[span.file].text.split("\n")
-        return self._split[span.file][span.line - 1].strip()
+        return _split(self._sources[span.file].text)[span.line - 1].strip()
 
     def digest(self, file: str) -> str:
         return self._sources[file].digest

@@ -50,7 +50,8 @@ def map_rules(judge: Judge, change: Callable[[Rule], Rule | None]) -> Judge:
     """
 
     def policy(item: Policy) -> Policy:
-        return replace(item, rules=tuple(rule for old in item.rules if (rule := change(old)) is not None))
+        rules = tuple(rule for old in item.rules if (rule := change(old)) is not None)
+        return item if rules == item.rules else replace(item, rules=rules)
 
     tiers = tuple(replace(tier, policies=tuple(map(policy, tier.policies))) for tier in judge.tiers)
     return replace(judge, tiers=tiers)

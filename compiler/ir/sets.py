@@ -73,6 +73,8 @@ def number_sets(program: Program) -> Program:
         if old not in renamed:
             renamed[old] = names.setdefault(contents[old], f"${len(names)}")
     sets = tuple(AddressSet(name, prefixes) for prefixes, name in names.items())
+    if sets == program.sets and all(old == new for old, new in renamed.items()):
+        return program
     return replace(map_judges(program, lambda judge: _rename(judge, renamed)), sets=sets)
 
 

@@ -181,7 +181,9 @@ def _protocol_field(bits: Iterable[tuple[int, Rule]], rows: _Rows) -> Field:
             if all(_holds(c, 6 if at & 256 else 4, at & 255) for c in criteria):
                 row |= mask
         found[at] = rows.offset(row)
-    offsets = [found.get(at, found[at & 256 | other]) for at in range(512)]
+    offsets = [found[other]] * 256 + [found[256 | other]] * 256
+    for at, offset in found.items():
+        offsets[at] = offset
     at = rows.builder.add(struct.pack("<512I", *offsets))
     return Field(FieldKind.PROTOCOL, 9, 0, at, len(set(offsets)), 512)
 
