@@ -91,7 +91,7 @@ class Netlink:
 
     @property
     def port(self) -> int:
-        """The port number of the socket: the author of a change, to the kernel. 0 before the first request."""
+        """The port number of the socket: to the kernel, a change's author. 0 before the first request."""
         return int(self._route.asyncore.socket.getsockname()[0])
 
     def __exit__(self, *_: object) -> None:

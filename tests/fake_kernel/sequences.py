@@ -28,7 +28,7 @@ from polc.tests.fake_kernel.world import World
 SEQUENCES: Final = int(os.environ.get("POLC_SEQUENCES", "5000"))
 SEED: Final = int(os.environ.get("POLC_SEED", "20261123"))
 _STEPS: Final = 5
-_LAST_CALL: Final = 720  # a swap makes about 700 door calls
+_LAST_CALL: Final = 330  # a swap makes about 320 door calls
 # Not ENOENT, ENODEV and EINVAL: by those the kernel says that something is not there, which must be true.
 _ERRNOS: Final = (
     errno.ENOMEM,
