@@ -73,6 +73,60 @@ RESOLVE: Changes = {
         ),
         ("inner-range-shortens", "max(last, kept[-1][1])", "last"),
     ),
+    "compiler/resolve/courses.py": (
+        ("directions-exchanged", "rules = policy.ingress if", "rules = policy.egress if"),
+        ("profile-directions-exchanged", "rules = profile.ingress if", "rules = profile.egress if"),
+        ("types-ignored", "if direction in item.types and not (", "if not ("),
+        ("pre-dnat-on-workloads", "not (item.do_not_track or item.pre_dnat)", "not item.do_not_track"),
+        ("untracked-on-workloads", "not (item.do_not_track or item.pre_dnat)", "not item.pre_dnat"),
+        ("tier-default-passes", "Stretch(tier.name, tier.default,", "Stretch(tier.name, Action.PASS,"),
+        (
+            "profiles-first",
+            "(*found, *profile_stretches(behind, direction))",
+            "(*profile_stretches(behind, direction), *found)",
+        ),
+        (
+            "profiles-end-the-walk",
+            "Stretch(PROFILES_TIER, Action.PASS,",
+            "Stretch(PROFILES_TIER, Action.DENY,",
+        ),
+    ),
+    "compiler/resolve/endpoint.py": (
+        ("staged-in-force", "[item for item in policies if not item.staged]", "policies"),
+        ("staged-forgotten", "if proposed != enforced:", "if proposed is None:"),
+        ("host-without-profiles", 'world.behind(host.profiles, "")', 'world.behind((), "")'),
+        ("account-of-labels-ignored", "labels.get(LABEL_SERVICE_ACCOUNT, _DEFAULT)", "_DEFAULT"),
+    ),
+    "compiler/resolve/hosts.py": (
+        ("link-local-forwarded", '"127.0.0.0/8", "169.254.0.0/16", ', '"127.0.0.0/8", '),
+        ("multicast-forwarded", '(*_NEAR, "224.0.0.0/4", ', "(*_NEAR, "),
+        ("unspecified-forwarded", '(*_NEAR, "0.0.0.0/32", ', "(*_NEAR, "),
+        ("own-side-is-the-source", "Direction.INGRESS: Side.DESTINATION", "Direction.INGRESS: Side.SOURCE"),
+        ("forward-not-asked", "if item.apply_on_forward and not item.pre_dnat", "if not item.pre_dnat"),
+        (
+            "pre-dnat-forwards",
+            "if item.apply_on_forward and not item.pre_dnat",
+            "if item.apply_on_forward",
+        ),
+        ("failsafes-exchanged", "ports = failsafes.inbound if", "ports = failsafes.outbound if"),
+        ("pre-dnat-ends-the-walk", '@pre-dnat", Action.PASS,', '@pre-dnat", made.default,'),
+        (
+            "failsafes-of-forwarded",
+            "(MatchProtocol(item.protocol), own, *asked,",
+            "(MatchProtocol(item.protocol), *asked,",
+        ),
+        ("failsafe-from-anywhere", "own, *asked, port)", "own, port)"),
+        (
+            "forwarded-denied",
+            '"forwarded",\n            Action.ALLOW',
+            '"forwarded",\n            Action.DENY',
+        ),
+        (
+            "not-forwarded-negated",
+            "lambda name_set: (self._is_own(name_set),),",
+            "lambda name_set: (self._is_own(name_set, negated=True),),",
+        ),
+    ),
 }
 
 PASSES: Changes = {
