@@ -101,6 +101,7 @@ def _lone_packets(world: World, honesty: Honesty) -> None:
         tally.check(engine, f"seed {world.seed}")
 
 
+@pytest.mark.long
 def test_model_and_kernel_agree_on_random_verdicts() -> None:
     honesty = Honesty()
     worlds = -(-VERDICTS // SHARE)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any, NamedTuple
 
+import pytest
 from polc.compiler.backend import build_native
 from polc.compiler.codegen.native import NativeCode
 from polc.compiler.model import Model, Outcome
@@ -94,6 +95,7 @@ def _lone_packets(world: World, honesty: Honesty, start: float) -> float:
     return now
 
 
+@pytest.mark.long
 def test_model_and_native_agree_on_random_verdicts() -> None:
     honesty = Honesty()
     worlds = -(-VERDICTS // SHARE)
@@ -122,6 +124,7 @@ def test_model_and_native_agree_on_odd_frames() -> None:
         assert tally.check(engine, f"seed {seed}") > 8
 
 
+@pytest.mark.long
 def test_model_and_native_keep_the_same_flows_and_counts_over_time_and_swaps() -> None:
     some = 0
     for seed in range(TRACES):

@@ -77,6 +77,7 @@ def test_objects_are_byte_identical_in_every_build(seed: int, tmp_path: Path) ->
     assert builds[0] == builds[1] == builds[2]
 
 
+@pytest.mark.long
 def test_reordering_and_reformatting_leave_the_identity_alone() -> None:
     for seed in range(FIRST_SEED, FIRST_SEED + POLICIES):
         world, rng = build_world(seed), Random(seed)
@@ -89,6 +90,7 @@ def test_reordering_and_reformatting_leave_the_identity_alone() -> None:
         assert _identity(texts, Asked(*world.subject)) == wanted, f"seed {seed}"
 
 
+@pytest.mark.long
 def test_every_single_mutation_changes_the_identity() -> None:
     """Each mutation is one value, and is proved by the oracle to change a verdict."""
     met: set[tuple[int, str]] = set()
