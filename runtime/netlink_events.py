@@ -33,6 +33,7 @@ _TC: Final = struct.Struct("=Bxxxi")  # the head of tcmsg: family, ifindex
 _ATTRIBUTE: Final = struct.Struct("=HH")
 _UP: Final = 1  # IFF_UP
 _DATAGRAM: Final = 1 << 16
+_AT_ONCE: Final = 4096
 _BUFFER: Final = 4 << 20  # bytes; some thousands of messages
 _SO_RCVBUFFORCE: Final = 33  # include/uapi/asm-generic/socket.h; needs CAP_NET_ADMIN
 
@@ -91,8 +92,8 @@ class Events:
         self.close()
 
     def read(self) -> Iterator[Event]:
-        """Everything that was announced since the last call."""
-        while True:
+        """What was announced since the last call, in a storm a bounded part of it."""
+        for _ in range(_AT_ONCE):
             try:
                 data, sender = self._socket.recvfrom(_DATAGRAM)
             except BlockingIOError:

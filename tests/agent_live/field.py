@@ -111,6 +111,9 @@ class Field:
         """What the kernel shows, read by the test."""
         return self.run(lambda kernel: interface_status(kernel, kernel.net.link(name)))
 
+    def has_generation(self, name: str, number: int) -> bool:
+        return self.status(name).generation == number
+
     def generations(self) -> dict[str, int]:
         return {name: self.status(name).generation for name in self.names}
 

@@ -25,7 +25,7 @@ def test_devices_and_qdiscs_are_announced_but_not_what_we_did_ourselves(
             assert kernel.net.port != 0
             kernel.net.add_clsact(before.index)
             kernel.net.delete_clsact(before.index)
-            own = [event for event in events.read() if isinstance(event, TcEvent)]
+            own: list[Event] = [event for event in events.read() if isinstance(event, TcEvent)]
             other.add_clsact(before.index)
             others = list(events.read())
             field.ip("link", "set", "ep0", "down")

@@ -30,6 +30,13 @@ def test_a_deleted_qdisc_is_noticed_by_its_event_and_mended(plough: Callable[[in
     agent.until(lambda: field.status("ep0").in_force)
     agent.until(lambda: agent.of("ep0").drift.get("both-missing", 0) >= 1)
     agent.until_right(*field.names)
+    # Half of it: one filter of two. The other gate, the policy and its generation stay.
+    before, gates = field.status("ep0").generation, set(field.gates("ep0"))
+    field.tc("filter", "del", "dev", "ep0", "ingress")
+    agent.until(lambda: agent.of("ep0").drift.get("one-hook-missing", 0) >= 1)
+    agent.until_right(*field.names)
+    assert field.status("ep0").generation == before
+    assert len(gates & set(field.gates("ep0"))) == 1
     assert field.gates("ep1") == kept
 
 

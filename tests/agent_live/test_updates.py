@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from polc.agent.states import NotEnforcing, Pending
 from polc.tests.agent_live.field import Field
 
 pytestmark = pytest.mark.kernel
+LOGGING = """\
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: logging, namespace: shop}
+spec:
+  selector: app == "ep1"
+  order: 1
+  ingress:
+%s"""
 BROKEN = "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: ep2}\nspec: {selektor: x}\n"
 
 
@@ -74,6 +84,27 @@ def test_a_broken_file_changes_nothing_is_named_with_its_place_and_heals(
     agent.until_right(*field.names)
     assert agent.report().totals.writes == writes
     assert field.generations() == dict.fromkeys(field.names, 1)
+
+
+def test_a_policy_past_a_limit_holds_up_its_own_endpoint_only(plough: Callable[[int], Field]) -> None:
+    field = plough(2)
+    field.fill()
+    agent = field.start()
+    agent.until_right(*field.names)
+    logs = "  - {action: Log}\n" * 64
+    field.write("more.yaml", LOGGING % logs)
+    state = agent.until(lambda: next((s for s in [agent.of("ep1").state] if isinstance(s, Pending)), None))
+    assert isinstance(state, Pending)
+    assert "at most 63 are supported" in state.reason
+    for number, port in enumerate((2000, 2001), start=2):
+        field.policy("ep0", port)
+        agent.until(partial(field.has_generation, "ep0", number))
+    assert isinstance(agent.of("ep1").state, Pending)
+    assert field.status("ep1").generation == 1
+    field.write("more.yaml", LOGGING % "  - {action: Log}\n")
+    agent.until_right(*field.names)
+    assert field.status("ep1").generation == 2
+    assert agent.report().totals.failures == 0
 
 
 def test_of_a_burst_the_last_comes_into_force_and_not_every_one_between(
