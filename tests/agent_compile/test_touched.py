@@ -1,0 +1,85 @@
+"""Whom a change touches is guessed well: never one too few here, and of an edited policy its own alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from polc.compiler.pipeline import Inventory, assemble, parse_source
+from polc.compiler.resolve import differing, endpoints, resolve_endpoint, touched
+from polc.compiler.source import Diagnostics, Source
+from polc.pair.naming import EndpointRef
+
+CALICO = "apiVersion: projectcalico.org/v3\nkind: "
+FILES = {
+    "pods": "---\n".join(
+        f"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop, labels: {{app: {name}}}}}\n"
+        f"spec: {{containers: [{{name: c, ports: [{{name: http, containerPort: 8{at}}}]}}]}}\n"
+        f"status: {{podIP: 10.0.0.{at}}}\n"
+        for at, name in enumerate(("web", "db", "cron", "proxy"), 1)
+    ),
+    "web": CALICO + "NetworkPolicy\nmetadata: {name: web, namespace: shop}\nspec:\n  selector: app == 'web'\n"
+    "  ingress:\n  - {action: Allow, protocol: TCP, source: {selector: app == 'proxy'}}\n",
+    "db": CALICO + "NetworkPolicy\nmetadata: {name: db, namespace: shop}\nspec:\n  selector: app == 'db'\n"
+    "  ingress:\n  - {action: Allow, source: {selector: zone == 'far'}}\n",
+    "cron": CALICO
+    + "NetworkPolicy\nmetadata: {name: cron, namespace: shop}\nspec:\n  selector: app == 'cron'\n"
+    "  egress:\n  - {action: Allow, protocol: TCP, destination: {ports: [http]}}\n"
+    "  - {action: Allow, destination: {services: {name: outer}}}\n",
+    "set": CALICO + "NetworkSet\nmetadata: {name: far, namespace: shop, labels: {zone: far}}\n"
+    "spec: {nets: [192.0.2.0/24]}\n",
+    "slice": "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+    "metadata: {name: outer-1, namespace: shop, labels: {kubernetes.io/service-name: outer}}\naddressType: IPv4\n"
+    "endpoints: [{addresses: [198.51.100.1]}]\nports: [{port: 443}]\n",
+    "space": "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: red}}\n",
+}
+NAMES = ("cron", "db", "proxy", "web")
+# The file, what is replaced in it, and who must be said to be touched (None: everybody).
+CHANGES = [
+    ("web", ("'proxy'", "'cron'"), {"web"}),
+    ("web", ("selector: app == 'web'", "selector: app == 'db'"), {"web", "db"}),
+    ("web", (FILES["web"], ""), {"web"}),
+    ("web", ("spec:", "# words\nspec:"), set()),
+    ("pods", ("10.0.0.4", "10.0.0.99"), {"proxy", "web", "cron"}),
+    ("pods", ("labels: {app: proxy}", "labels: {app: proxy, zone: far}"), {"proxy", "web", "cron", "db"}),
+    ("set", ("192.0.2.0/24", "192.0.2.0/25"), {"cron", "db"}),
+    ("slice", ("198.51.100.1", "198.51.100.2"), {"cron"}),
+    ("space", ("red", "blue"), None),
+]
+
+
+def load(files: Mapping[str, str]) -> Inventory:
+    return assemble([parse_source(Source.of(f"{name}.yaml", text)) for name, text in files.items()])
+
+
+def programs(given: Inventory) -> dict[EndpointRef, object]:
+    found = {}
+    for ref in endpoints(given.world):
+        resolved = resolve_endpoint(given.world, ref, Diagnostics())
+        assert resolved is not None
+        found[ref] = resolved.program
+    return found
+
+
+@pytest.mark.parametrize(("file", "change", "expected"), CHANGES)
+def test_every_endpoint_whose_policy_changes_is_touched(
+    file: str, change: tuple[str, str], expected: set[str] | None
+) -> None:
+    assert change[0] in FILES[file]
+    after = FILES[file].replace(*change)
+    old, new = (parse_source(Source.of(f"{file}.yaml", text)).resources for text in (FILES[file], after))
+    first, second = load(FILES), load({**FILES, file: after})
+    found = touched(first.world, second.world, differing(old, new))
+    before, now = programs(first), programs(second)
+    assert [ref.name for ref in now] == list(NAMES)
+    really = {ref.name for ref in now if now[ref] != before[ref]}
+    if expected is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert {ref.name for ref in found & now.keys()} == expected
+        assert really <= expected
+
+
+def test_without_a_world_before_everybody_is_touched() -> None:
+    assert touched(None, load(FILES).world, ()) is None
