@@ -37,7 +37,7 @@ FINE = ("web", "web.v2", "0-1")
 
 def manifest(kind: str, name: str, namespace: str) -> str:
     """JSON, so that the name is exactly what is meant."""
-    body: dict[str, object] = {
+    bodies: dict[str, dict[str, object]] = {
         "Pod": {"apiVersion": "v1", "status": {"podIP": "10.0.0.1"}},
         "WorkloadEndpoint": {
             "apiVersion": "projectcalico.org/v3",
@@ -55,9 +55,9 @@ def manifest(kind: str, name: str, namespace: str) -> str:
             "spec": {"node": "n", "interfaceName": "eth0", "expectedIPs": ["10.0.0.1"]},
         },
         "NetworkPolicy": {"apiVersion": "projectcalico.org/v3", "spec": {"selector": "all()"}},
-    }[kind]
+    }
     metadata = {"name": name} if kind == "HostEndpoint" else {"name": name, "namespace": namespace}
-    return json.dumps({**body, "kind": kind, "metadata": metadata})
+    return json.dumps({**bodies[kind], "kind": kind, "metadata": metadata})
 
 
 def names(kind: str, name: str, namespace: str) -> list[str]:

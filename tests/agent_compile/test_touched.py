@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from polc.compiler.ir.nodes import Program
 from polc.compiler.pipeline import Inventory, assemble, parse_source
 from polc.compiler.resolve import differing, endpoints, resolve_endpoint, touched
 from polc.compiler.source import Diagnostics, Source
@@ -29,8 +30,8 @@ FILES = {
     "set": CALICO + "NetworkSet\nmetadata: {name: far, namespace: shop, labels: {zone: far}}\n"
     "spec: {nets: [192.0.2.0/24]}\n",
     "slice": "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
-    "metadata: {name: outer-1, namespace: shop, labels: {kubernetes.io/service-name: outer}}\naddressType: IPv4\n"
-    "endpoints: [{addresses: [198.51.100.1]}]\nports: [{port: 443}]\n",
+    "metadata: {name: outer-1, namespace: shop, labels: {kubernetes.io/service-name: outer}}\n"
+    "addressType: IPv4\nendpoints: [{addresses: [198.51.100.1]}]\nports: [{port: 443}]\n",
     "space": "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: red}}\n",
 }
 NAMES = ("cron", "db", "proxy", "web")
@@ -52,7 +53,7 @@ def load(files: Mapping[str, str]) -> Inventory:
     return assemble([parse_source(Source.of(f"{name}.yaml", text)) for name, text in files.items()])
 
 
-def programs(given: Inventory) -> dict[EndpointRef, object]:
+def programs(given: Inventory) -> dict[EndpointRef, Program]:
     found = {}
     for ref in endpoints(given.world):
         resolved = resolve_endpoint(given.world, ref, Diagnostics())
