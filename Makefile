@@ -7,7 +7,7 @@ STAMP := .venv/.polc-setup
 # Without its bytecode a command takes twice as long, and tests start hundreds.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test tests lint format types imports unit kernel golden golden-update docs-update bench load fuzz mutants mutated wheel clean
+.PHONY: help setup demo test tests lint format types imports unit kernel golden golden-update docs-update bench load fuzz mutants mutated soak wheel clean
 
 help:  ## list every entry
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -52,8 +52,8 @@ kernel: setup  ## the tests on the real kernel
 golden: setup  ## the golden cases: YAML in; IR, plan, diagnostics and hand-written verdicts out
 	@$(BIN)/pytest -q tests/golden
 
-golden-update: setup  ## rewrite the golden files that are not written by hand; read the diff before you commit
-	@$(BIN)/pytest -q tests/golden tests/fake_kernel --golden-update
+golden-update: setup  ## rewrite the golden files not written by hand, as root the fake kernel's errnos too; read the diff
+	@$(BIN)/pytest -q tests/golden tests/fake_kernel/test_held_to_real.py --golden-update
 	@git --no-pager diff --stat -- tests
 
 bench: setup  ## what checking costs beside reading YAML; what a verdict costs, natively and (as root) in the kernel, as ratios in one interleaved run
@@ -75,6 +75,10 @@ COUNT ?= 100000
 SEED ?= 1
 mutated: setup  ## COUNT=100000 spoilt files with SEED=1 and JOBS=1: `polc check` of each ends in findings, soon
 	@$(BIN)/python -m polc.tests.hostile.mutated_files --count $(COUNT) --seed $(SEED) --jobs $(JOBS)
+
+SWAPS ?= 100000
+soak: setup  ## SWAPS=100000 swaps under traffic, half by tcx, half by clsact: none lost, none through, nothing left; root
+	@POLC_SWAPS=$$(( $(SWAPS) / 2 )) $(BIN)/pytest -q -s tests/soak
 
 docs-update: setup  ## rewrite the outputs that README and docs show, and the JSON schemas; as root
 	@$(BIN)/pytest -q tests/docs tests/cli/test_schemas.py --golden-update
