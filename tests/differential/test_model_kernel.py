@@ -76,8 +76,10 @@ def _same(engine: KernelEngine, run: Run, outcome: Outcome, where: str) -> None:
 
 
 def _lone_packets(world: World, honesty: Honesty) -> None:
-    """Each packet as the first of its flow: the kernel forgets, for the model an hour goes by."""
+    """Each packet as the first of its flow: the kernel forgets a flow before it is looked up again, for the
+    model an hour goes by."""
     rng, now = Random(world.seed), 0.0
+    remembered: set[bytes | None] = set()
     pair = _compile(world, world.objects)
     honesty.expect((world.seed, rule.name) for rule in world.rules())
     tally = Tally()
@@ -88,6 +90,9 @@ def _lone_packets(world: World, honesty: Honesty) -> None:
                 frame = frame_of(packet) if dice < 0.9 else dressed_frame(rng, packet)
                 now += PATIENCE
                 outcome = model.step(direction, frame, now)
+                if outcome.key in remembered:
+                    engine.forget()
+                    remembered.clear()
                 run = engine.run(direction, frame)
                 tally.note(outcome, len(frame))
                 if outcome.judged:
@@ -97,7 +102,7 @@ def _lone_packets(world: World, honesty: Honesty) -> None:
                     assert (run.reason, run.logs, run.rule, run.staged) == _said(outcome), where
                 else:
                     _same(engine, run, outcome, where)
-                    engine.forget()
+                    remembered.add(outcome.key)
         tally.check(engine, f"seed {world.seed}")
 
 
