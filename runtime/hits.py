@@ -57,17 +57,22 @@ def standing_hits(bpf: Bpf, active: Policy, idle: Policy | None) -> Hits:
     return _sum(found, _translated(program_hits(bpf, idle), idle.table(), active.table(), len(found)))
 
 
-def carry(bpf: Bpf, old: Policy, new: Policy) -> None:
-    """Tells `new` what `old` and those before it counted, unless it was told.
+def owed(bpf: Bpf, old: Policy, new: Policy, older: Hits = ()) -> Hits | None:
+    """What `old` and those before it counted, at the places of `new`; None when `new` was told, or judged
+    before `old`, or does not count. Both are of one direction.
 
-    No packet may be on its way to `old` any more. Both are of one direction. Raises as `program_hits`.
+    older: what `old` itself is owed and was not told. Raises as `program_hits`.
     """
     number = new.maps.get(_map_of(new))
     if number is None or not _older(old, new) or _before(bpf, new) is not None:
-        return
+        return None
     with _opened(bpf, number) as map_:
         size = bpf.map_info(map_).max_entries
-    counted = _translated(program_hits(bpf, old), old.table(), new.table(), size)
+    return _translated(_sum(program_hits(bpf, old), older), old.table(), new.table(), size)
+
+
+def tell(bpf: Bpf, new: Policy, counted: Hits) -> None:
+    """Gives a program the counts of those before it, once and for good. Raises BpfError, CannotError."""
     data = b"".join(hit.pack() for hit in counted)
     with section_map(bpf, MAP_HITS_BEFORE, data) as before, _program(bpf, new.program) as program:
         bpf.prog_bind_map(program, before)
@@ -76,7 +81,10 @@ def carry(bpf: Bpf, old: Policy, new: Policy) -> None:
 class Handover:
     """The counts in one change of an interface: from the programs that judged to those that are to judge.
 
-    core: as the change found it, None when there is none yet.
+    At first the old programs are those of a swap that was not finished; they go when their bank is filled, so
+    that `look` comes before. `follow` when a pair is loaded to take the place of the one in force; the counts
+    of both are then handed over together, after the store: nothing is changed before it. (Who dies between
+    the two loses the counts of that unfinished swap, no others.) core: as the change found it, None for none.
     """
 
     def __init__(self, bpf: Bpf, core: Core | None) -> None:
@@ -84,18 +92,28 @@ class Handover:
         armed = core is not None and core.value != 0
         self._old: Sequence[Slot] = core.idle if core is not None and armed else ()
         self._new: Sequence[Slot] = core.active if core is not None and armed else ()
+        self._older: Sequence[Hits] = [()] * len(self._old)
+        self._due: list[Hits | None] = [None] * len(self._old)
 
-    def tell(self) -> None:
-        """Carries over, in each direction; no packet may be on its way to the old programs any more. At first
-        that is what an unfinished swap has left to do. Raises as `carry`."""
-        for old, new in zip(self._old, self._new, strict=True):
-            if isinstance(old, Policy) and isinstance(new, Policy):
-                carry(self._bpf, old, new)
+    def look(self) -> None:
+        """Reads what the new programs are owed; no packet may be on its way to the old ones any more. Raises
+        as `owed`."""
+        self._due = [
+            owed(self._bpf, old, new, older) if isinstance(old, Policy) and isinstance(new, Policy) else None
+            for old, new, older in zip(self._old, self._new, self._older, strict=True)
+        ]
 
     def follow(self, bank: Sequence[Slot]) -> None:
         """The programs of `bank` are loaded to take the place of those in force."""
         if self._new:
-            self._old, self._new = self._new, bank
+            self._old, self._new, self._older = self._new, bank, [due or () for due in self._due]
+
+    def hand_over(self) -> None:
+        """Looks, and tells the new programs. Raises as `tell` and `look`."""
+        self.look()
+        for new, counted in zip(self._new, self._due, strict=True):
+            if isinstance(new, Policy) and counted is not None:
+                tell(self._bpf, new, counted)
 
 
 def _older(old: Policy, new: Policy) -> bool:
@@ -120,19 +138,17 @@ def _before(bpf: Bpf, policy: Policy) -> Hits | None:
     return None
 
 
-def _translated(
-    hits: Hits, old: ProvenanceTable | None, new: ProvenanceTable | None, size: int
-) -> Sequence[Hit]:
+def _translated(hits: Hits, old: ProvenanceTable | None, new: ProvenanceTable | None, size: int) -> Hits:
     """The counts of one program's rules at the places of another's; what the other does not have is left."""
     found = [*hits[:HIT_REASONS], *[_NOTHING] * (size - HIT_REASONS)] if hits else [_NOTHING] * size
     places = {rule.key: layout.hit_of_rule(rule.index) for rule in new.rules} if new else {}
     for rule in old.rules if old and hits else ():
         if rule.key in places:
             found[places[rule.key]] = hits[layout.hit_of_rule(rule.index)]
-    return found
+    return tuple(found)
 
 
-def _sum(first: Hits, second: Sequence[Hit]) -> Hits:
+def _sum(first: Hits, second: Hits) -> Hits:
     return tuple(one + other for one, other in zip(first, second, strict=True)) if second else first
 
 

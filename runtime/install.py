@@ -114,7 +114,7 @@ class Work:
         if change.first_closed:
             self._word.store(1)
         if self._pair is not None:
-            self._hits.tell()
+            self._hits.look()
             self._filled = self._banks_to_fill()
             for bank in sorted(self._filled):
                 self._banks.note(bank, undo, until)
@@ -266,7 +266,7 @@ class Work:
         if self.settles:
             if late:
                 raise CannotError(late)
-            self._hits.tell()
+            self._hits.hand_over()
             self._banks.settle(self._programs())
 
     def _remove_surplus(self) -> None:

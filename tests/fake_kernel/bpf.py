@@ -73,6 +73,13 @@ class FakeBpf(TcxDoor):
         maps.delete(self.process.kernel.objects, target, key)
         return True
 
+    @call(Command.MAP_LOOKUP_BATCH)
+    def map_every_cpu(self, map_: Fd, count: int, value_size: int) -> tuple[bytes, ...]:
+        """Of one CPU; nothing counts here but a test that puts values there."""
+        target = self.as_a(Map, map_)
+        keys = (number.to_bytes(4, "little") for number in range(count))
+        return tuple(target.values.get(key, bytes(value_size)) for key in keys)
+
     @call(Command.MAP_FREEZE)
     def map_freeze(self, map_: Fd) -> None:
         maps.freeze(self.as_a(Map, map_))

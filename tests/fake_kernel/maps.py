@@ -8,7 +8,7 @@ from polc.tests.fake_kernel.errnos import refused
 from polc.tests.fake_kernel.objects import Map, Objects, Program, Thing
 from polc.tests.fake_kernel.process import Process
 
-_ARRAYS = (MapType.ARRAY, MapType.PROG_ARRAY, MapType.ARRAY_OF_MAPS)
+_ARRAYS = (MapType.ARRAY, MapType.PERCPU_ARRAY, MapType.PROG_ARRAY, MapType.ARRAY_OF_MAPS)
 
 
 def check_shape(shape: MapShape) -> None:

@@ -132,7 +132,7 @@ def test_an_unfinished_swap_hides_no_count_and_is_told_later(
         assert tcx.passes(Direction.INGRESS, OPEN)
         with monkeypatch.context() as patched:
             patched.setattr(Banks, "settle", refused)
-            patched.setattr("polc.runtime.install.Handover.tell", lambda _: None)
+            patched.setattr("polc.runtime.install.Handover.hand_over", lambda _: None)
             assert "injected" in "".join(tcx.attach(compiled(SECOND)).notes)
         assert tcx.passes(Direction.INGRESS, OPEN)
         assert counts(tcx)["ingress", "allow", OPEN][0] == before + 2, "read while it is unfinished"

@@ -126,10 +126,13 @@ def test_both_programs_stand_over_the_maps_that_are_given(bpf: Bpf) -> None:
     pair = pair_of()
     maps = create_maps(bpf, pair)
     ids = {name: bpf.map_info(map_).id for name, map_ in maps.items()}
-    assert set(ids) == {layout.MAP_SLOTS, layout.MAP_FLOWS, layout.MAP_EVENTS}
+    shared = {layout.MAP_SLOTS, layout.MAP_FLOWS, layout.MAP_EVENTS}
+    assert set(ids) == {*shared, layout.MAP_HITS_INGRESS, layout.MAP_HITS_EGRESS}
     with load_pair(bpf, pair, CONFIG, maps) as loaded:
         for direction in Direction:
-            assert set(ids.values()) <= set(bpf.prog_info(loaded.side(direction).program).map_ids)
+            own = {ids[name] for name in (*shared, layout.hits_map(direction))}
+            found = set(bpf.prog_info(loaded.side(direction).program).map_ids)
+            assert found & {*ids.values()} == own
     # Closing the pair left the maps to their owner.
     for map_ in maps.values():
         bpf.map_info(map_)

@@ -12,6 +12,8 @@ import sys
 from dataclasses import asdict, dataclass
 from functools import cache
 
+from polc.pair.layout import HIT, Direction, hit_of_rule, hits_map, hits_size
+
 
 @dataclass(frozen=True)
 class Specimen:
@@ -81,6 +83,7 @@ class Module:
         )
         self.cu = "!900"
         self.globals: list[tuple[str, str]] = []
+        self.hits = hits_map(Direction[specimen.direction.upper()])
 
     def array(self, base: str, bits: int, count: int) -> str:
         return self.md.add(
@@ -145,6 +148,7 @@ define i32 @polc_{spec.direction}(ptr %ctx) #0 section "tc" !dbg {sub} {{
   %x = call i8 asm sideeffect "", "=r,0"(i8 %id), !dbg {top}
   %gen = load i32, ptr @polc_config, align 1, !dbg {top}
   %key = alloca i64, align 8
+  %index = alloca i32, align 4
   store i64 0, ptr %key, align 8, !dbg {top}
   %hit = call ptr inttoptr (i64 1 to ptr)(ptr @polc_flows, ptr %key), !dbg {top}
   %none = icmp eq ptr %hit, null, !dbg {top}
@@ -152,6 +156,14 @@ define i32 @polc_{spec.direction}(ptr %ctx) #0 section "tc" !dbg {sub} {{
 first:
   %cell = load i32, ptr getelementptr (i8, ptr @{spec.reads}, i64 4), align 1, !dbg {one}
   %fresh = call i32 asm sideeffect "", "=r,0"(i32 %cell), !dbg {one}
+  store i32 {hit_of_rule(0)}, ptr %index, align 4, !dbg {one}
+  %count = call ptr inttoptr (i64 1 to ptr)(ptr @{self.hits}, ptr %index), !dbg {one}
+  %uncounted = icmp eq ptr %count, null, !dbg {one}
+  br i1 %uncounted, label %out, label %counted, !dbg {one}
+counted:
+  %packets = load i64, ptr %count, align 8, !dbg {one}
+  %more = add i64 %packets, 1, !dbg {one}
+  store i64 %more, ptr %count, align 8, !dbg {one}
   %same = icmp eq i32 %fresh, {spec.constant}, !dbg {one}
   br i1 %same, label %out, label %second, !dbg {one}
 second:
@@ -183,6 +195,7 @@ attributes #0 = {{ nounwind }}
         self.map("polc_flows", type=9, max_entries=spec.capacity, map_flags=0, key=0, value=0)
         self.map("polc_slots", type=3, max_entries=4, key_size=4, value_size=4)
         self.map("polc_events", type=27, max_entries=4096)
+        self.map(self.hits, type=6, max_entries=hits_size(2), key_size=4, value_size=HIT.size)
         code = self.function()
         head, rest = self.globals[:3], self.globals[3:]
         declared = head + (rest[::-1] if spec.reverse else rest)

@@ -110,7 +110,7 @@ def test_two_sections_of_one_name_are_refused() -> None:
 @pytest.mark.parametrize(
     ("offset", "value", "words"),
     [
-        (0, struct.pack("<Q", 312), "outside section tc"),
+        (0, struct.pack("<Q", 392), "outside section tc"),
         (0, b"\xff" * 8, "outside section tc"),
         (8, b"\x63\0\0\0", "unknown type 99"),
         (12, b"\xff\xff\0\0", "refers to symbol 65535"),

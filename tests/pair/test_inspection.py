@@ -22,6 +22,7 @@ def test_an_inspection_repeats_the_objects_claims() -> None:
     assert [(part.name, part.type, part.max_entries) for part in shown.maps] == [
         ("polc_events", "ringbuf", 4096),
         ("polc_flows", "lru_hash", 12345),
+        ("polc_hits_out", "percpu_array", 18),
         ("polc_slots", "prog_array", 4),
     ]
     sizes = {part.name: part.size for part in shown.sections}
