@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ..ir.nodes import Action
@@ -91,7 +92,8 @@ def inherited(names: Sequence[str], profiles: Profiles) -> dict[str, str]:
     return found
 
 
-def _implied(name: str) -> dict[str, str]:
+@lru_cache(maxsize=1024)  # every pod of a namespace asks for the same two
+def _implied(name: str) -> Mapping[str, str]:
     """What the profile of a namespace or service account that no file holds surely gives: its name."""
     if name.startswith(_NAMESPACE):
         return _of_namespace({}, name.removeprefix(_NAMESPACE))
