@@ -6,6 +6,7 @@ On the fake: no real kernel stops between two system calls of a process to let a
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -23,6 +24,33 @@ from polc.tests.fake_kernel.truth import hooks_of, in_force
 from polc.tests.fake_kernel.world import World
 
 pytestmark = pytest.mark.usefixtures("swift")
+
+
+@pytest.mark.parametrize("first", list(Mechanism))
+def test_s14_the_other_mechanism_takes_over_and_at_no_moment_is_a_hook_open_or_two_pairs(
+    first: Mechanism,
+) -> None:
+    """Both ways. The guard looks after each change: never open, and while both run they are one pair."""
+    second = next(one for one in Mechanism if one is not first)
+    world = World()
+    world.attach(pair(0), first)
+    both_at_once = 0
+
+    def watched(check: Callable[[], None]) -> None:
+        nonlocal both_at_once
+        check()
+        fates = hooks_of(world.device)
+        if all(len(fates[hook]) == 2 for hook in TcHook):
+            both_at_once += 1
+            assert in_force(fates) == pair(0).identity.hex()
+
+    world.kernel.watcher = partial(watched, world.kernel.watcher)
+    assert isinstance(world.attach(pair(0), second), AttachReport)
+    assert both_at_once
+    for hook in TcHook:
+        tcx = len(world.device.tcx[hook].entries)
+        assert (tcx, len(hooks_of(world.device)[hook])) == (second is Mechanism.TCX, 1)
+    world.settle(pair(0), second)
 
 
 def acting(action: str, world: World, _: int) -> Event:
