@@ -16,6 +16,7 @@ from ..runtime import netns
 from .board import Board
 from .books import Books
 from .compiling import Compiler
+from .dispatch import Partners
 from .http import Address, Pages, Server
 from .listing import Listing, rule_of
 from .logs import Changes, logger
@@ -58,7 +59,8 @@ def _run(settings: Settings, once: bool, dry: bool) -> AgentReport:
             listing=listing,
             relist=mailbox.rule,
         )
-        around = Around(mailbox, compiler, watcher.again, board, metrics, Changes(log, clock))
+        partners = Partners(compiler, watcher.again, metrics, Changes(log, clock))
+        around = Around(mailbox, board, partners)
         loop = Loop(settings, rule, around, clock, random.random, once, dry)
         if settings.http and not once:
             pages = Pages(board, metrics.text, settings.ready is Ready.STRICT)

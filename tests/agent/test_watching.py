@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from polc.agent.inputs import Text
+from polc.agent.listing import Listing
 from polc.agent.mailbox import Reading
+from polc.agent.mapping import MappingError, Rule
 from polc.agent.watching import Watcher
 
 PATIENCE = 30.0
@@ -140,3 +142,47 @@ def test_what_is_not_safe_to_read_is_reported_and_not_submitted(
     desk.until(lambda: desk.readings[-1].revision == 2)
     desk.holds(a=b"1")
     assert [revision for revision, _ in desk.submitted] == [1, 2]
+
+
+def test_a_list_of_interfaces_is_read_again_when_it_changes_and_a_bad_one_is_a_problem(
+    folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "interfaces.toml"
+    path.write_text('veth1 = "shop/web"\n')
+    listing, rules, desk = Listing(path), list[Rule](), Desk()
+    assert listing.read().interface("shop", "web") == "veth1"
+    watcher = Watcher(
+        [folder], desk.submit, desk.readings.append, NEVER, listing=listing, relist=rules.append
+    )
+    watcher.start()
+    try:
+        desk.until(lambda: len(desk.readings) == 1)
+        assert rules == []
+        part = tmp_path / "part"
+        part.write_text('veth2 = "shop/web"\n')
+        part.rename(path)
+        desk.until(lambda: bool(rules))
+        assert rules[-1].interface("shop", "web") == "veth2"
+        path.write_text("veth3\n")
+        desk.until(lambda: desk.readings[-1].problems != ())
+        assert "interfaces.toml" in desk.readings[-1].problems[0]
+        path.write_text('veth4 = "shop/web"\n')
+        desk.until(lambda: desk.readings[-1].problems == ())
+        assert rules[-1].interface("shop", "web") == "veth4"
+    finally:
+        watcher.close()
+
+
+@pytest.mark.parametrize("what", ["link", "writable", "absent", "long"])
+def test_a_list_is_read_as_carefully_as_the_folders(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "interfaces.toml"
+    if what != "absent":
+        path.write_text('veth1 = "shop/web"\n' * (1 if what != "long" else 1_000_000))
+    if what == "writable":
+        path.chmod(0o666)
+    if what == "link":  # a link is followed, but what it leads to must be as safe
+        path.rename(tmp_path / "real")
+        (tmp_path / "real").chmod(0o666)
+        path.symlink_to(tmp_path / "real")
+    with pytest.raises(MappingError, match="interfaces"):
+        Listing(path).read()
