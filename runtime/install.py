@@ -32,6 +32,7 @@ from .pins import SLOTS, WORD, Pins, Target, gate_pin
 from .policy import Policy
 from .readback import Known, read
 from .rollback import Rollback
+from .section import Frozen
 from .standing import Standing
 from .surroundings import Surroundings
 from .swap import Banks
@@ -49,6 +50,7 @@ class Site:
     gates: Gates
     around: Surroundings
     known: Known
+    frozen: Frozen
 
     @property
     def pins(self) -> Pins:
@@ -109,7 +111,9 @@ class Work:
         if change.generation:
             settings = replace(config, generation=change.generation)
             shared = {layout.MAP_SLOTS: self._core.slots, **self._shared_maps()}
-            self._pair = self._held.enter_context(load_pair(self._site.bpf, pair, settings, shared))
+            self._pair = self._held.enter_context(
+                load_pair(self._site.bpf, pair, settings, shared, self._site.frozen)
+            )
         self._site.pins.put_if_wrong({SLOTS: self._core.slots, WORD: self._core.word}, undo, self._held)
         if change.first_closed:
             self._word.store(1)

@@ -21,7 +21,7 @@ from ..pair.object import ObjectPair, PairObject
 from .bpf import Bpf, BpfError, Fd, MapFlag, MapShape, MapType, ProgramCode
 from .errors import CannotError, ObjectFault, RuntimeFault, cannot
 from .relocate import INSN_BYTES, debug_info, program_lines, relocated
-from .section import section_map
+from .section import Frozen
 from .verifier import verifier_error
 
 _SECTIONS: Final = (
@@ -80,25 +80,31 @@ class LoadedPair:
 
 
 def load_pair(
-    bpf: Bpf, pair: ObjectPair, config: Config, shared: Mapping[str, Fd] | None = None
+    bpf: Bpf,
+    pair: ObjectPair,
+    config: Config,
+    shared: Mapping[str, Fd] | None = None,
+    frozen: Frozen | None = None,
 ) -> LoadedPair:
     """Loads both programs with the same settings, over the same maps.
 
     shared: descriptors by map name; a map of the objects that is not among them is made new, once for both.
+    frozen: what may be used again of the pairs loaded before.
     Raises VerifierError and ObjectFault (the objects' fault), CannotError (the machine's).
     """
     with ExitStack() as stack:
         given = dict(shared or {})
-        for spec in _specs(pair):
+        specs = _specs(pair)
+        for spec in specs:
             if spec.name in given:
                 _check_shape(bpf, spec, given[spec.name])
-        made = create_maps(bpf, pair, given)
+        made = _create(bpf, [spec for spec in specs if spec.name not in given])
         for map_ in made.values():
             stack.enter_context(map_)
         maps = {**given, **made}
         sides = []
         for side in (pair.ingress, pair.egress):
-            loaded = load_object(bpf, side, config, maps)
+            loaded = load_object(bpf, side, config, maps, frozen)
             stack.enter_context(loaded.program)
             sides.append(loaded)
         return LoadedPair(pair.identity, config, sides[0], sides[1], maps, stack.pop_all())
@@ -109,12 +115,12 @@ def create_maps(bpf: Bpf, pair: ObjectPair, without: Collection[str] = ()) -> di
 
     Raises CannotError or ObjectFault; then none was kept.
     """
+    return _create(bpf, [spec for spec in _specs(pair) if spec.name not in without])
+
+
+def _create(bpf: Bpf, specs: Iterable[MapSpec]) -> dict[str, Fd]:
     with ExitStack() as undo:
-        made = {
-            spec.name: undo.enter_context(_create_map(bpf, spec))
-            for spec in _specs(pair)
-            if spec.name not in without
-        }
+        made = {spec.name: undo.enter_context(_create_map(bpf, spec)) for spec in specs}
         undo.pop_all()
         return made
 
@@ -137,14 +143,18 @@ def _create_map(bpf: Bpf, spec: MapSpec) -> Fd:
         raise _fault(error, f"make the map {spec.name}") from None
 
 
-def load_object(bpf: Bpf, source: PairObject, config: Config, maps: Mapping[str, Fd]) -> LoadedProgram:
+def load_object(
+    bpf: Bpf, source: PairObject, config: Config, maps: Mapping[str, Fd], frozen: Frozen | None = None
+) -> LoadedProgram:
     """Loads one program over maps that are all there; raises as `load_pair`."""
     doing = f"load the {source.direction.word} program"
     try:
-        with ExitStack() as sections_open:
-            btf = sections_open.enter_context(bpf.btf_load(loadable(source.elf)))
+        with ExitStack() as own:
+            parts = own.enter_context(Frozen()) if frozen is None else frozen
+            described = loadable(source.elf)
+            btf = parts.btf(bpf, described)
             sections = {
-                name: sections_open.enter_context(_load_section(bpf, source, name, config, btf))
+                name: _load_section(bpf, source, name, config, described, parts)
                 for name in _SECTIONS
                 if name in source.elf.sections and source.elf.section(name).size
             }
@@ -160,7 +170,7 @@ def load_object(bpf: Bpf, source: PairObject, config: Config, maps: Mapping[str,
         raise _fault(error, doing) from None
 
 
-def _load_section(bpf: Bpf, source: PairObject, name: str, config: Config, btf: Fd) -> Fd:
+def _load_section(bpf: Bpf, source: PairObject, name: str, config: Config, btf: bytes, parts: Frozen) -> Fd:
     value_type = datasec_id(source.elf, name)
     if value_type is None:
         raise ObjectFault(f"{source.path}: its BTF does not describe section {name}", _AGAIN)
@@ -169,7 +179,7 @@ def _load_section(bpf: Bpf, source: PairObject, name: str, config: Config, btf: 
         at = source.elf.symbol(layout.SYMBOL_CONFIG).value
         image = config.pack()
         data = data[:at] + image + data[at + len(image) :]
-    return section_map(bpf, section_map_name(name, source.direction), data, btf, value_type)
+    return parts.section(bpf, section_map_name(name, source.direction), data, btf, value_type)
 
 
 def _load_code(bpf: Bpf, source: PairObject, insns: bytes, btf: Fd) -> Fd:

@@ -33,6 +33,7 @@ from .netlink import Link
 from .readback import Known, Reading, read
 from .request import AttachReport, AttachRequest
 from .rollback import Rollback
+from .section import Frozen
 from .standing import judge
 from .status import describe
 from .surroundings import Surroundings
@@ -73,9 +74,9 @@ def reconcile(kernel: Kernel, jobs: Sequence[Job], gates: Gates, grace: Grace) -
     gates, grace: kept by the caller over its life. A job that changes something keeps about ten descriptors
     open until the pass ends: a caller with hundreds of jobs hands them over in parts.
     """
-    around = _Around(kernel)
     patience = _SHORT if len(jobs) > 1 else PATIENCE
     with ExitStack() as held:
+        around = _Around(kernel, held.enter_context(Frozen()))
         pieces = [_Piece(kernel, job, gates, around, held.enter_context(ExitStack())) for job in jobs]
         for piece in pieces:
             piece.do(piece.look)
@@ -104,8 +105,9 @@ def _wait(kernel: Kernel, grace: Grace, needed: bool) -> BpfError | None:
 class _Around:
     """What surrounds the interfaces of a pass, by bpf filesystem; what failed is asked for again."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, frozen: Frozen) -> None:
         self._kernel = kernel
+        self.frozen = frozen
         self._found: dict[Path, Surroundings] = {}
         self._checked = False
         self.known = Known()
@@ -185,7 +187,8 @@ class _Piece:
         self._held.enter_context(self._kernel.host.locked(around.cookie, index, patience))
         decision = self._decide()
         if decision.plan:
-            site = Site(self._kernel, self.job.link, self._gates, around, self._around.known)
+            passing = self._around
+            site = Site(self._kernel, self.job.link, self._gates, around, passing.known, passing.frozen)
             self._work = Work(site, decision.standing, decision.change, self._held)
 
     def install(self, late: BpfError | None) -> None:

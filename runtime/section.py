@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from contextlib import ExitStack
+from types import TracebackType
 from typing import Final
 
 from .bpf import Bpf, Fd, MapFlag, MapInfo, MapShape, MapType
 
 KEY: Final = bytes(4)
+_KEPT: Final = 20  # of one pair: two of BTF and eight sections
 
 
 def section_map(bpf: Bpf, name: str, data: bytes, btf: Fd | None = None, value_type: int = 0) -> Fd:
@@ -19,6 +23,46 @@ def section_map(bpf: Bpf, name: str, data: bytes, btf: Fd | None = None, value_t
         bpf.map_freeze(map_)
         undo.pop_all()
         return map_
+
+
+class Frozen:
+    """BTF and frozen sections that were loaded, by their bytes: who loads the same again shares it.
+
+    Nobody can change them: a hundred interfaces with one policy have one table. Keeps the newest open, enough
+    for one pair, and owns them; a context manager. Methods raise BpfError.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, Fd] = OrderedDict()
+
+    def btf(self, bpf: Bpf, data: bytes) -> Fd:
+        return self._get(data, lambda: bpf.btf_load(data))
+
+    def section(self, bpf: Bpf, name: str, data: bytes, btf: bytes, value_type: int) -> Fd:
+        """As `section_map`, with the BTF as bytes; the descriptor stays this object's."""
+        described = self.btf(bpf, btf)
+        key = name, data, btf, value_type
+        return self._get(key, lambda: section_map(bpf, name, data, described, value_type))
+
+    def _get(self, key: Hashable, make: Callable[[], Fd]) -> Fd:
+        if key not in self._kept:
+            self._kept[key] = make()
+        self._kept.move_to_end(key)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)[1].close()
+        return self._kept[key]
+
+    def close(self) -> None:
+        while self._kept:
+            self._kept.popitem()[1].close()
+
+    def __enter__(self) -> Frozen:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def section_data(bpf: Bpf, map_: Fd, known: MapInfo | None = None) -> bytes | None:

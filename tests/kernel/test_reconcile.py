@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from polc.pair.layout import Direction
+from polc.pair.layout import MAP_FLOWS, SECTION_TABLES, Direction
 from polc.pair.object import ObjectPair
 from polc.runtime.bpf import Bpf
 from polc.runtime.drift import Drift
@@ -16,6 +16,8 @@ from polc.runtime.gate import Gates
 from polc.runtime.grace import Grace
 from polc.runtime.hooks import Mechanism
 from polc.runtime.kernel import Kernel
+from polc.runtime.policy import Policy
+from polc.runtime.readback import read
 from polc.runtime.reconcile import Done, Job, reconcile
 from polc.tests.kernel.rejected import rejected_pair
 from polc.tests.kernel.scene import Scene, Veth, allowing, denying, sh
@@ -73,9 +75,19 @@ def test_a_pass_over_many_interfaces_waits_for_one_grace_period_and_a_second_wri
         assert (done.report.status.identity, done.report.notes) == (denying().identity.hex(), ())
         assert [one.drift for one in done.drifts] == [Drift.OTHER_POLICY]
         assert done.tc_writes == 0
+    one, other = node.run(lambda kernel: [maps_of(kernel, device) for device in DEVICES[:2]])
+    assert one[SECTION_TABLES] == other[SECTION_TABLES], "what nobody can change is loaded once a pass"
+    assert one[MAP_FLOWS] != other[MAP_FLOWS]
     again = passed(node, [denying()] * 5, grace)
     assert [(one.writes, one.drifts) for one in again] == [(0, ())] * 5
     assert grace.waits == 1
+
+
+def maps_of(kernel: Kernel, device: str) -> Mapping[str, int]:
+    """Of the ingress program in force."""
+    (core,) = read(kernel, kernel.net.link(device)).cores.values()
+    assert isinstance(core.active[0], Policy)
+    return core.active[0].maps
 
 
 def test_one_bad_interface_delays_none_and_each_fault_is_its_own(
