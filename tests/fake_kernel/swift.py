@@ -39,20 +39,31 @@ def _remembered(function: Callable[..., Any]) -> Callable[..., Any]:
     return inner
 
 
-def _passed_over(bpf: Bpf, fd: Fd, name: str, read: Callable[[], _T], lasting: Callable[[_T], bool]) -> _T:
+def _passed_over(
+    bpf: Bpf,
+    fd: Fd,
+    name: str,
+    read: Callable[[], _T],
+    lasting: Callable[[_T], bool],
+    held: ExitStack | None = None,
+) -> _T:
     """What `read` answers; `lasting` says which answers can never change while the program lives.
 
-    Opening and closing a program array that nobody else holds changes it: then the reading is done.
+    Opening and closing a program array that nobody else holds changes it: then the reading is done. held: has
+    the program's arrays, as the reading would have left it.
     """
     if not isinstance(bpf, Door):
         return read()
     process = bpf.process
     program = bpf.as_a(Program, fd)
-    arrays = (one for one in program.maps if one.shape.type is MapType.PROG_ARRAY)
+    arrays = [one for one in program.maps if one.shape.type is MapType.PROG_ARRAY]
     known = program.seen.get(name)
     if known is not None and known.maps == len(program.maps) and process.uneventful(len(known.calls)):
         if all(one.users for one in arrays):
             process.pass_over(known.calls)
+            if held is not None:
+                for one in arrays:
+                    held.enter_context(process.open(one))
             return known.answer  # type: ignore[return-value]
         return read()
     start, met = process.calls, process.met
@@ -84,6 +95,7 @@ def make_swift(patch: pytest.MonkeyPatch) -> None:
             "gate",
             lambda: recognise(self, bpf, program, held),
             lambda found: found is not None and found.genuine,
+            held,
         )
 
     patch.setattr(readback, "read_policy", swift_policy)
