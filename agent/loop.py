@@ -72,7 +72,9 @@ class Loop:
         """
         cookie = netns.cookie()
         netns.refuse_netns_exec()
-        Host().require_bpffs(self._settings.bpffs)
+        if Host().find_bpffs(self._settings.bpffs) is None:
+            root = self._settings.bpffs
+            raise CannotError(f"no bpf filesystem is mounted at {root}", f"mount -t bpf bpf {root}")
         self._books = Books(self._settings.node, cookie, self._clock(), self._settings.allow_before)
         if self._dry:
             return self._run()

@@ -12,13 +12,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..runtime import bpffs
 from ..runtime.hooks import Mechanism
 from .backoff import Backoff
 from .breaker import Breaker
 from .http import Address
+from .mapping import MappingError, Pattern
 
 _Seconds = Annotated[float, Field(gt=0)]
 CONFIG_BYTES: Final = 1 << 20
@@ -91,6 +92,29 @@ class Settings(BaseModel):
             Address.parse(value)
         return value
 
+    @field_validator("http")
+    @classmethod
+    def _is_address(cls, text: str) -> str:
+        if text:
+            Address.parse(text)
+        return text
+
+    @field_validator("interface_pattern")
+    @classmethod
+    def _is_pattern(cls, text: str | None) -> str | None:
+        if text is not None:
+            try:
+                Pattern(text)
+            except MappingError as error:
+                raise ValueError(str(error)) from None
+        return text
+
+    @model_validator(mode="after")
+    def _has_one_rule(self) -> Settings:
+        if self.interface_pattern is not None and self.interface_list is not None:
+            raise ValueError("interface-pattern and interface-list exclude each other")
+        return self
+
     @property
     def backoff(self) -> Backoff:
         return Backoff(self.retry_base, self.retry_cap)
@@ -112,8 +136,10 @@ def settings(given: Mapping[str, Any], config: Path | None) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(map(str, first["loc"])) or "the options"
+        if first["type"] == "missing" and name == "folders":
+            raise SettingsError("no folder of policies and inventory is given") from None
         where = f"{config}: " if config is not None else ""
-        raise SettingsError(f"{where}{name}: {first['msg']}") from None
+        raise SettingsError(f"{where}{name}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def _read(config: Path) -> dict[str, Any]:

@@ -26,66 +26,73 @@ NEEDS: Final = ("watchdog", "structlog", "prometheus_client", "lark", "yaml", "l
 MEND: Final = "pip install 'polc[agent]'; attaching finished pairs works without it"
 
 
+Folders = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="FOLDER…", help="Policies and inventory: their YAML and JSON files are watched."),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="These options as TOML; the command line wins."),
+]
+Node = Annotated[str | None, typer.Option("--node", metavar="NAME", help="Only endpoints of this node.")]
+InterfacePattern = Annotated[
+    str | None,
+    typer.Option(
+        "--interface-pattern", metavar="TEXT", help="Interfaces' names, as 'veth-{namespace}-{name}'."
+    ),
+]
+InterfaceList = Annotated[
+    Path | None,
+    typer.Option("--interface-list", metavar="FILE", help='JSON or TOML: interface = "NAMESPACE/NAME".'),
+]
+InterfacePrefix = Annotated[
+    str | None, typer.Option("--interface-prefix", metavar="TEXT", help="Of Calico's rule (default: cali).")
+]
+Attachment = Annotated[
+    Hook | None, typer.Option("--hook", help="How to attach; auto takes tcx where there is any.")
+]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Swap too when only the policy's text moved.")]
+DetachUnwanted = Annotated[
+    bool,
+    typer.Option("--detach-unwanted", help="Detach where no endpoint is any more (default: leave it)."),
+]
+Http = Annotated[
+    str | None,
+    typer.Option(
+        "--http", metavar="ADDR:PORT", help="Health and metrics (default: 127.0.0.1:9095, '' = none)."
+    ),
+]
+Readiness = Annotated[
+    Ready | None, typer.Option("--ready", help="strict: one bad endpoint makes /readyz fail.")
+]
+LogLines = Annotated[LogFormat | None, typer.Option("--log-format", help="How the log's lines look.")]
+Once = Annotated[
+    bool, typer.Option("--once", help="Bring everything right once, say how it stands, and end.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done on each interface; change nothing.")
+]
+
+
 def run(
-    folders: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="FOLDER…", help="Policies and inventory: their YAML and JSON files are watched."
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", metavar="FILE", help="These options as TOML; the command line wins."),
-    ] = None,
-    node: Annotated[
-        str | None, typer.Option("--node", metavar="NAME", help="Only endpoints of this node.")
-    ] = None,
-    interface_pattern: Annotated[
-        str | None,
-        typer.Option(
-            "--interface-pattern", metavar="TEXT", help="Interfaces' names, as 'veth-{namespace}-{name}'."
-        ),
-    ] = None,
-    interface_list: Annotated[
-        Path | None,
-        typer.Option("--interface-list", metavar="FILE", help='JSON or TOML: interface = "NAMESPACE/NAME".'),
-    ] = None,
-    interface_prefix: Annotated[
-        str | None,
-        typer.Option("--interface-prefix", metavar="TEXT", help="Of Calico's rule (default: cali)."),
-    ] = None,
-    hook: Annotated[
-        Hook | None, typer.Option("--hook", help="How to attach; auto takes tcx where there is any.")
-    ] = None,
+    folders: Folders = None,
+    config: Config = None,
+    node: Node = None,
+    interface_pattern: InterfacePattern = None,
+    interface_list: InterfaceList = None,
+    interface_prefix: InterfacePrefix = None,
+    hook: Attachment = None,
     netns: Netns = None,
     bpffs: BpffsRoot = None,
     no_host_access: NoHostAccess = False,
     allow_before: AllowBefore = None,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="Swap too when only the policy's text moved.")
-    ] = False,
-    detach_unwanted: Annotated[
-        bool,
-        typer.Option("--detach-unwanted", help="Detach where no endpoint is any more (default: leave it)."),
-    ] = False,
-    http: Annotated[
-        str | None,
-        typer.Option(
-            "--http", metavar="ADDR:PORT", help="Health and metrics (default: 127.0.0.1:9095, '' = none)."
-        ),
-    ] = None,
-    ready: Annotated[
-        Ready | None, typer.Option("--ready", help="strict: one bad endpoint makes /readyz fail.")
-    ] = None,
-    log_format: Annotated[
-        LogFormat | None, typer.Option("--log-format", help="How the log's lines look.")
-    ] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="Bring everything right once, say how it stands, and end.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done on each interface; change nothing.")
-    ] = False,
+    refresh: Refresh = False,
+    detach_unwanted: DetachUnwanted = False,
+    http: Http = None,
+    ready: Readiness = None,
+    log_format: LogLines = None,
+    once: Once = False,
+    dry_run: DryRun = False,
     format: OutputFormat = Format.TEXT,
 ) -> None:
     """Keep the policies of many interfaces in force.
@@ -114,8 +121,10 @@ def run(
     }
     try:
         _work(settings(given, config), once, dry_run, format)
-    except (SettingsError, MappingError) as error:
+    except SettingsError as error:
         fail(Code.USAGE, str(error), "see `polc agent --help`")
+    except MappingError as error:
+        fail(Code.INPUT, str(error))
 
 
 def _work(told: Settings, once: bool, dry: bool, format: Format) -> None:

@@ -27,6 +27,9 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_default(tmp_p
         ('folders = ["a"]\nretry-base = 0\n', "retry-base"),
         ('folders = ["a"]\nhook = "xdp"\n', "hook"),
         ("folders = \n", "is not TOML"),
+        ('folders = ["a"]\nhttp = "localhost"\n', "127.0.0.1:9095"),
+        ('folders = ["a"]\ninterface-pattern = "veth"\n', "lacks {name}"),
+        ('folders = ["a"]\ninterface-pattern = "{name}"\ninterface-list = "b"\n', "exclude each other"),
         ("\xff", "agent.toml"),
     ],
 )
