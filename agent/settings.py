@@ -134,7 +134,8 @@ def settings(given: Mapping[str, Any], config: Path | None) -> Settings:
     try:
         return Settings.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # A misspelt key first: it may be the one that is missing.
+        first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
         name = ".".join(map(str, first["loc"])) or "the options"
         if first["type"] == "missing" and name == "folders":
             raise SettingsError("no folder of policies and inventory is given") from None

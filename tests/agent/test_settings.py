@@ -52,5 +52,5 @@ def test_a_file_that_is_not_there_or_far_too_long_is_refused(tmp_path: Path) -> 
 
 
 def test_no_folder_at_all_is_refused() -> None:
-    with pytest.raises(SettingsError, match="folders"):
+    with pytest.raises(SettingsError, match="no folder"):
         settings({"folders": None}, None)
