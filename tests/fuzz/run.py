@@ -1,8 +1,10 @@
 """`make fuzz MINUTES=n`: fresh seeds until the time is over; what differs is shrunk and kept as a case.
 
     python -m polc.tests.fuzz.run --minutes 5 [--jobs 2] [--seed 1] [--verdicts 10000000] [--no-kernel]
+    python -m polc.tests.fuzz.run --minutes 5 --no-native
 
-Native = model on every seed, kernel = model too when root. Exit 1 when engines differed.
+Native = model on every seed, kernel = model too when root: on some, or on every seed without native. Exit 1
+when engines differed.
 """
 
 from __future__ import annotations
@@ -32,15 +34,17 @@ KERNEL_EVERY = 4  # one seed in so many is asked of the kernel too: loading take
 Result = tuple[int, Tally, Finding | None]
 
 
-def one(seed: int, kernel: bool) -> Result:
+def one(seed: int, kernel: bool, native: bool) -> Result:
     """A seed's result, in whatever process."""
-    size = Size() if kernel and seed % KERNEL_EVERY == 0 else replace(Size(), traced=0)
+    size = Size() if native else replace(Size(), steps=0)
+    if not kernel or (native and seed % KERNEL_EVERY):
+        size = replace(size, traced=0)
     return seed, *fuzz(seed, size)
 
 
-def results(first: int, until: float, jobs: int, kernel: bool) -> Iterator[Result]:
+def results(first: int, until: float, jobs: int, kernel: bool, native: bool) -> Iterator[Result]:
     """Seed after seed until the time is over, `jobs` at a time, in the order in which they end."""
-    work, seeds = partial(one, kernel=kernel), count(first)
+    work, seeds = partial(one, kernel=kernel, native=native), count(first)
     if jobs == 1:
         while time.monotonic() < until:
             yield work(next(seeds))
@@ -88,7 +92,8 @@ def drive(given: argparse.Namespace) -> int:
     began = told = time.monotonic()
     print(f"fuzz: seeds from {given.seed}, {given.jobs} at a time, kernel {'yes' if given.kernel else 'no'}")
     tally, seeds, found = Tally(), 0, 0
-    for seed, met, finding in results(given.seed, began + 60 * given.minutes, given.jobs, given.kernel):
+    until = began + 60 * given.minutes
+    for seed, met, finding in results(given.seed, until, given.jobs, given.kernel, given.native):
         tally.add(met)
         seeds += 1
         if finding is not None:
@@ -115,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--verdicts", type=int, default=0, help="stop at so many native = model verdicts")
     parser.add_argument("--no-kernel", dest="kernel", action="store_false", default=os.geteuid() == 0)
+    parser.add_argument("--no-native", dest="native", action="store_false", help="all for the kernel")
     parser.add_argument("--cases", type=Path, default=CASES, help="where a case goes that engines differ on")
     return drive(parser.parse_args(arguments))
 

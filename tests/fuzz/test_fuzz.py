@@ -72,13 +72,13 @@ def test_a_run_prints_its_seeds_and_fails_when_engines_differ(
     world = build_world(5)
     finding = Finding(Case("x", world.subject, (), (), ()), "model/native", "they differ")
 
-    def one(seed: int, kernel: bool) -> run.Result:
-        assert not kernel
+    def one(seed: int, kernel: bool, native: bool) -> run.Result:
+        assert (kernel, native) == (False, True)
         return seed, Tally(), finding if seed == 8 else None
 
     monkeypatch.setattr(run, "one", one)
     monkeypatch.setattr(run, "keep", lambda finding, seed, folder: folder / f"{finding.kind}-{seed}")
-    given = Namespace(seed=7, minutes=0.005, jobs=1, kernel=False, cases=tmp_path, verdicts=0)
+    given = Namespace(seed=7, minutes=0.005, jobs=1, kernel=False, native=True, cases=tmp_path, verdicts=0)
     assert drive(given) == 1
     told = capsys.readouterr().out
     assert "seeds from 7" in told
