@@ -47,12 +47,12 @@ class Guard:
         kernel.stored = self._stored
         kernel.grace = self._grace
 
-    def start(self, identity: str | None = None, closed: bool = False) -> None:
-        """A command begins: attach of `identity`, or (None) one that may open the hooks."""
+    def start(self, identity: str | None = None, closed: bool = False, also: str = "") -> None:
+        """A command begins: attach of `identity` (or of `also`), or (None) one that may open the hooks."""
         self.disturbed = False
         self._before = hooks_of(self.device)
         held = in_force(self._before)
-        self._allowed = {identity, held} if identity is not None and held is not None else None
+        self._allowed = {identity, held, also} if identity is not None and held is not None else None
         self._may_open = identity is None
         self._may_drop = closed or held is None
         self.check()

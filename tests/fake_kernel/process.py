@@ -131,6 +131,12 @@ class Process:
     def open_descriptors(self) -> tuple[str, ...]:
         return tuple(f"{type(one).__name__} {one.id}" for one in self._fds.values())
 
+    def open_names(self) -> tuple[str, ...]:
+        return tuple(f"{type(one).__name__} {getattr(one, 'name', '')}" for one in self._fds.values())
+
+    def open_things(self) -> tuple[Thing, ...]:
+        return tuple(self._fds.values())
+
     def end(self) -> None:
         """Exit or SIGKILL: the kernel closes what is open."""
         self.alive = False

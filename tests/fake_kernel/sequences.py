@@ -1,7 +1,8 @@
 """The stateful machine: random commands of polc, faults at random calls, and others that get in the way.
 
-A sequence ends with one attach that must reach the target, a second that must write nothing, and a detach
-that must leave nothing. `POLC_SEQUENCES` sets how many sequences a test runs, `POLC_SEED` where the random
+An agent may be among them, which steps, dies, starts again and is told late. In the end it must put a new pair
+in force and then write nothing, nor its successor; then one attach must reach the target, a second must write
+nothing, and a detach must leave nothing. `POLC_SEQUENCES` sets how many sequences a test runs, `POLC_SEED` where the random
 numbers start; both are printed. A failure prints its steps, and the same seed finds it again.
 """
 
@@ -20,6 +21,7 @@ from polc.runtime.attach import attach
 from polc.runtime.bpf import AttachFlag
 from polc.runtime.detach import detach
 from polc.runtime.hooks import Mechanism, TcHook
+from polc.tests.fake_kernel.agent import Agent
 from polc.tests.fake_kernel.pairs import pair, rejected
 from polc.tests.fake_kernel.process import Event, Process, die, fail
 from polc.tests.fake_kernel.route import interrupt
@@ -108,6 +110,7 @@ class Sequences(RuleBasedStateMachine):
     @initialize()
     def machine(self) -> None:
         self.world = World()
+        self.agent: Agent | None = None
 
     def plan(self, drawn: tuple[tuple[int, tuple[str, Any]], ...]) -> Mapping[int, Event]:
         found: dict[int, Event] = {}
@@ -150,6 +153,17 @@ class Sequences(RuleBasedStateMachine):
     def verify(self) -> None:
         self.world.verified()
 
+    @rule(number=PAIRS, plan=PLANS, news=st.booleans())
+    def the_agent_steps(self, number: int, plan: Any, news: bool) -> None:
+        if self.agent is None:
+            self.agent = Agent(self.world, self.mechanism)
+        self.agent.work(number, self.plan(plan), news)
+
+    @rule()
+    def the_agent_starts_again(self) -> None:
+        if self.agent is not None:
+            self.agent.start()
+
     @rule(action=st.sampled_from(ACTIONS))
     def somebody(self, action: str) -> None:
         act(self.world, action)
@@ -168,17 +182,20 @@ class Sequences(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         world = self.world
+        if self.agent is not None:
+            self.agent.settle()
+            COUNT["agents"] += 1
         world.settle(pair(0), self.mechanism)
         COUNT["sequences"] += 1
         COUNT["commands"] += world.commands
 
 
-COUNT: Final = {"sequences": 0, "commands": 0}
+COUNT: Final = {"sequences": 0, "agents": 0, "commands": 0}
 
 
 def run(mechanism: Mechanism, capsys: pytest.CaptureFixture[str]) -> None:
     """SEQUENCES sequences of one mechanism."""
-    COUNT.update(sequences=0, commands=0)
+    COUNT.update(sequences=0, agents=0, commands=0)
     machine = type(f"By{mechanism.name.title()}", (Sequences,), {"mechanism": mechanism})
     test = get_state_machine_test(
         machine,
@@ -197,4 +214,4 @@ def run(mechanism: Mechanism, capsys: pytest.CaptureFixture[str]) -> None:
         seed(SEED)(test)()
     finally:
         with capsys.disabled():
-            print(f"\n{COUNT['sequences']} sequences, {COUNT['commands']} commands by {mechanism}, {SEED=}")
+            print(f"\n{COUNT} by {mechanism}, {SEED=}")

@@ -6,6 +6,7 @@ for each whether a packet passes unjudged, is dropped, or is judged by which pro
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -123,13 +124,17 @@ def _crossed(hooks: Hooks, mode: Mode) -> bool:
     return all(found[one] == {one.word} for one in Direction)
 
 
-def leaked(kernel: FakeKernel, spaces: list[Namespace], here: Namespace) -> tuple[str, ...]:
-    """polc's objects and pins that no gate on a living device's hook needs.
+def leaked(
+    kernel: FakeKernel, spaces: list[Namespace], here: Namespace, held: Iterable[Thing] = ()
+) -> tuple[str, ...]:
+    """polc's objects and pins that no gate on a living device's hook needs, but for what is `held` open.
 
     A device that was moved away leaves its pins under its old namespace, where only a command that runs there
     can tell that they serve nobody: pins of other namespaces than `here` are not held against anybody.
     """
     needed: set[Thing] = set()
+    for thing in held:
+        _reach(thing, needed)
     places: set[str] = set()
     for space in spaces:
         for device in space.devices.values():

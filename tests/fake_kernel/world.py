@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -39,7 +39,7 @@ _RETURN = bytes([0xB7, 0, 0, 0, 255, 255, 255, 255, 0x95, 0, 0, 0, 0, 0, 0, 0])
 class World:
     """device: the one polc works on; it may be deleted and made again, renamed and moved.
 
-    calls: the last command's door calls by name.
+    calls: the last command's door calls by name. residents: processes that live on between commands.
     """
 
     def __init__(self) -> None:
@@ -52,6 +52,7 @@ class World:
         self.running = False
         self.rivals = 0
         self.calls: list[str] = []
+        self.residents: list[Process] = []
         self.root = cast(Path, ROOT)
 
     def copy(self) -> World:
@@ -67,10 +68,10 @@ class World:
         process.plan_for(plan)
         bundle = doors(process, self.space)
         self.commands += 1
-        self.running = True
         answer: _T | Exception
         try:
-            answer = work(bundle)
+            with self.at_work():
+                answer = work(bundle)
         except Dead:
             answer = RuntimeError("killed")
         except (RuntimeFault, OSError) as error:
@@ -84,13 +85,21 @@ class World:
         process.end()
         process.written = writes
         self.calls = process.trace
-        self.running = False
-        if self.device.clsact is not None:
-            self.device.clsact.late = False
-            for one in (one for hook in HOOKS for one in self.device.clsact.filters[hook]):
-                one.late = False
         self.kernel.work()
         return answer, process
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While polc is at work, what others add is late: it need not be noticed any more."""
+        self.running = True
+        try:
+            yield
+        finally:
+            self.running = False
+            if self.device.clsact is not None:
+                self.device.clsact.late = False
+                for one in (one for hook in HOOKS for one in self.device.clsact.filters[hook]):
+                    one.late = False
 
     def request(self, mechanism: Mechanism | None, closed: bool = False) -> AttachRequest:
         return AttachRequest(self.device.name, self.root, mechanism=mechanism, closed=closed)
@@ -190,7 +199,8 @@ class World:
         self.kernel.objects.work()
         # Two polc closing one slot map at about the same moment lose it to the kernel; one alone must not.
         excused = {f"Map {one.id} {one.name}" for one in self.kernel.objects.lost} if self.rivals else set()
-        left = tuple(one for one in leaked(self.kernel, self.spaces, self.space) if one not in excused)
+        held = [thing for one in self.residents for thing in one.open_things()]
+        left = [one for one in leaked(self.kernel, self.spaces, self.space, held) if one not in excused]
         if left:
             raise Broken(f"left behind: {left}")
         hooks = hooks_of(self.device)
