@@ -94,12 +94,12 @@ def run(
         host_access=not no_host_access,
     )
     report = with_kernel(netns, lambda kernel: attach(kernel, pair, request))
+    _tell(report, iface, allow_before or [], format)
+
+
+def _tell(report: AttachReport, iface: str, allow_before: list[str], format: Format) -> None:
+    """Prints the report. Exit 4 when a program that nobody allowed runs before the policy."""
     typer.echo(report.model_dump_json(indent=2) if format is Format.JSON else _text(report))
-    _refuse_strangers(report, iface, allow_before or [])
-
-
-def _refuse_strangers(report: AttachReport, iface: str, allow_before: list[str]) -> None:
-    """Exit 4 when a program that nobody allowed runs before the policy."""
     strangers = [name for name in report.status.bypass if name not in allow_before]
     if strangers and not report.dry_run:
         names = ", ".join(dict.fromkeys(strangers))
