@@ -39,7 +39,7 @@ class Door(Bpf):
 
     def as_a(self, kind: type[G], fd: Fd) -> G:
         """The object behind a descriptor."""
-        return self.is_a(kind, self.process.thing(fd))
+        return self.is_a(kind, self.process.by_number(fd.number))
 
     def is_a(self, kind: type[G], thing: Thing) -> G:
         if not isinstance(thing, kind):

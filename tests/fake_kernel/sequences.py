@@ -1,9 +1,10 @@
 """The stateful machine: random commands of polc, faults at random calls, and others that get in the way.
 
-An agent may be among them, which steps, dies, starts again and is told late. In the end it must put a new pair
-in force and then write nothing, nor its successor; then one attach must reach the target, a second must write
-nothing, and a detach must leave nothing. `POLC_SEQUENCES` sets how many sequences a test runs, `POLC_SEED` where the random
-numbers start; both are printed. A failure prints its steps, and the same seed finds it again.
+An agent may be among them, which steps, dies, starts again and is told late. In the end it must put a new
+pair in force and then write nothing, nor its successor; then one attach must reach the target, a second must
+write nothing, and a detach must leave nothing. `POLC_SEQUENCES` sets how many sequences a test runs,
+`POLC_SEED` where the random numbers start; both are printed. A failure prints its steps, and the same seed
+finds it again.
 """
 
 from __future__ import annotations
