@@ -78,8 +78,7 @@ def run(
 
     Both directions come into force at once; attaching what is in force already writes nothing.
     """
-    wanted = choice(endpoint, labels, namespace, (failsafe_inbound, failsafe_outbound))
-    pair = _pair(targets, wanted)
+    pair = _pair(targets, choice(endpoint, labels, namespace, (failsafe_inbound, failsafe_outbound)))
     _refuse_wrong_mode(pair, mode)
     request = AttachRequest(
         interface=iface,
