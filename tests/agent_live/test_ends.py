@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from polc.tests.agent_live.field import Field
@@ -18,6 +19,10 @@ def test_a_term_leaves_the_policies_and_nothing_else_behind(plough: Callable[[in
     agent = field.start()
     agent.until_right(*field.names)
     worker = agent.worker()
+    loaded = Path(f"/proc/{agent.process.pid}/maps").read_text()
+    assert "_ctypes" in loaded
+    assert "llvmlite" not in loaded  # the compiler is its child's business
+    assert "_yaml" not in loaded
     assert agent.stop(signal.SIGTERM) == 0
     assert not os.path.exists(f"/proc/{worker}")
     assert "Traceback" not in agent.log.read_text()
