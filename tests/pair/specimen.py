@@ -18,7 +18,8 @@ from polc.pair.layout import HIT, Direction, hit_of_rule, hits_map, hits_size
 @dataclass(frozen=True)
 class Specimen:
     """What varies between two specimens. lines: of the two rules in `source`. reads: the table the first rule
-    loads from. reverse: declare the globals in another order."""
+    loads from. reverse: declare the globals in another order. port: if not 0, the first rule is for that
+    destination port (of IPv4 without options in Ethernet) instead of the table's word."""
 
     direction: str = "ingress"
     note_size: int = 160
@@ -30,6 +31,7 @@ class Specimen:
     lines: tuple[int, int] = (3, 5)
     source: str = "kind: NetworkPolicy\nspec:\n  - action: Allow\n  # words\n  - action: Deny\n"
     reverse: bool = False
+    port: int = 0
 
 
 @cache
@@ -84,6 +86,15 @@ class Module:
         self.cu = "!900"
         self.globals: list[tuple[str, str]] = []
         self.hits = hits_map(Direction[specimen.direction.upper()])
+
+    def condition(self, place: str) -> str:
+        """Whether the first rule matches, as %same."""
+        if not self.specimen.port:
+            return f"  %same = icmp eq i32 %fresh, {self.specimen.constant}, !dbg {place}"
+        swapped = int.from_bytes(self.specimen.port.to_bytes(2, "big"), "little")
+        return f"""  call i64 inttoptr (i64 26 to ptr)(ptr %ctx, i32 36, ptr %index, i32 2), !dbg {place}
+  %port = load i16, ptr %index, align 4, !dbg {place}
+  %same = icmp eq i16 %port, {swapped}, !dbg {place}"""
 
     def array(self, base: str, bits: int, count: int) -> str:
         return self.md.add(
@@ -164,7 +175,7 @@ counted:
   %packets = load i64, ptr %count, align 8, !dbg {one}
   %more = add i64 %packets, 1, !dbg {one}
   store i64 %more, ptr %count, align 8, !dbg {one}
-  %same = icmp eq i32 %fresh, {spec.constant}, !dbg {one}
+{self.condition(one)}
   br i1 %same, label %out, label %second, !dbg {one}
 second:
   %slot = call i64 inttoptr (i64 12 to ptr)(ptr %ctx, ptr @polc_slots, i32 1), !dbg {two}

@@ -1,8 +1,9 @@
 """Swap upon swap under traffic: nothing allowed is lost, nothing denied passes, nothing is left behind (S33).
 
-In CI a thousand swaps by tcx and a thousand by clsact; `make soak` runs 50,000 of each. Two compiled policies
-take turns by `reconcile`, as the agent calls it. Both allow one port and deny another, in both directions;
-to both ports go flows that last and flows that are new with each packet, all the time.
+In CI a thousand swaps by tcx and a thousand by clsact; `make soak` runs 50,000 of each. Two pairs take turns
+by `reconcile`, as the agent calls it. Both allow one port and deny all others, in both directions; to it and
+to another go flows that last and flows that are new with each packet, all the time. The pairs are small ones,
+since most of a swap is the verifier's time; tests/kernel/test_compiled.py swaps compiled policies.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from polc.runtime.gate import Gates
 from polc.runtime.grace import Grace
 from polc.runtime.kernel import Kernel
 from polc.runtime.reconcile import Job, reconcile
-from polc.tests.kernel.policies import BOTH, CLOSED, OPEN, RULE, compiled
+from polc.tests.kernel.policies import CLOSED, OPEN
 from polc.tests.kernel.scene import NODE, WORKLOAD, Scene
+from polc.tests.pair.pairs import TABLES, pair_of
+from polc.tests.pair.specimen import Specimen
 
 pytestmark = [pytest.mark.kernel, pytest.mark.long]
 
@@ -34,7 +37,7 @@ _WARM: Final = 50  # swaps after which nothing may grow any more
 _GROWTH: Final = 4 << 20  # bytes of resident memory: what the allocator may hold more or less
 _MOMENTS: Final = 10
 _PATIENCE: Final = 30.0  # seconds the kernel has to free what nothing holds
-_OTHER: Final = BOTH + RULE % ("Allow", OPEN + 2)
+_SPECIMEN: Final = Specimen(port=OPEN)
 _TALKER: Final = Path(__file__).with_name("talker.py")
 
 
@@ -132,7 +135,7 @@ def resident() -> int:
 def test_s33_swaps_under_traffic_lose_no_allowed_packet_pass_no_denied_one_and_leave_nothing(
     scene: Scene, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pairs = compiled(BOTH), compiled(_OTHER)
+    pairs = pair_of(_SPECIMEN), pair_of(_SPECIMEN, bytes(reversed(TABLES)))
     seen: dict[str, Any] = {}
 
     def work(kernel: Kernel) -> None:
