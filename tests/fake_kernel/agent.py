@@ -27,6 +27,7 @@ _ENDPOINT: Final = "shop/web"
 _STEPS: Final = 8  # of the node, in one of a sequence
 _MOST: Final = 400  # steps in which it must come to rest
 _QUIET: Final = 1500.0  # seconds: longer than any back-off
+_WATCH: Final = 650.0  # seconds: two polls, and a reading back without any reason
 _GRACE: Final = {"Map polc_grace", "Map polc_inner"}  # what an agent holds open between two steps
 
 
@@ -122,7 +123,7 @@ class Agent:
         if not self.process.alive or self.space is not self._world.space:
             self.start()
         self.want((self.number + 1) % 3)
-        self._rest()
+        self._rest(_QUIET)
         device, wanted = self._world.device, pair(self.number).identity.hex()
         if in_force(hooks_of(device)) != wanted:
             record = self.node.records[device.name]
@@ -138,13 +139,13 @@ class Agent:
             raise Broken(f"the books of the agent's successor say {record.status}")
         self.stop()
 
-    def _rest(self) -> None:
+    def _rest(self, seconds: float) -> None:
         self.node.look_everywhere()
-        if not self._steps(_MOST, _QUIET):
+        if not self._steps(_MOST, seconds):
             raise Broken("the agent never comes to rest")
 
     def _writes_nothing(self, who: str) -> None:
         before = self._doors.writes
-        self._rest()
+        self._rest(_WATCH)
         if self._doors.writes != before:
             raise Broken(f"{who} wrote {self._doors.writes - before} times")
