@@ -2,8 +2,8 @@
 
 Real processes, real SIGKILL, no call left out: of a first attach, a swap and a detach, by tcx and by clsact.
 After each death the kernel alone is asked. A death that left other than the one before is mended: one command
-reaches what was wanted, a second writes nothing. In the end not one map, program, link or pin is left, whoever
-made it.
+reaches what was wanted, a second writes nothing. In the end not one map, program, link or pin is left,
+whoever made it.
 """
 
 from __future__ import annotations
