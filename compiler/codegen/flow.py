@@ -61,6 +61,8 @@ def track(code: Code) -> None:
     b = code.body
     who, state = b.slot("who"), b.slot("state")
     b.label("track")
+    code.forget(code.resumed, code.six, code.protocol, code.kind, code.event, code.icmp, code.tcp_flags)
+    code.forget(code.judged_sport, code.judged_dport, code.shown_sport, code.shown_dport)
     b.set(code.entry, "null")
     b.set(who, int(flow.Who.OWNER))
     b.set(state, int(flow.State.NONE))

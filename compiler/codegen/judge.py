@@ -69,6 +69,8 @@ def _start(code: Code) -> None:
     for variable in zeroed:
         b.set(variable, 0)
     b.set(code.entry, "null")
+    # A packet's length is below 2^31, which the verifier does not know: its sign is 0, or -1 for all it sees.
+    b.set(code.nought, b.op("ashr", b.op("shl", code.field(Field.LENGTH), 32), 63))
     asked = b.test("eq", code.field(Field.RESUME), CB_RESUME)
     b.branch(asked, "resuming", "parsing")
     b.label("resuming")

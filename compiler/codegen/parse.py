@@ -6,6 +6,8 @@ once (helper 39), which is the slow path.
 
 from __future__ import annotations
 
+from typing import Final
+
 from ...pair import packet
 from ...pair.flow import Event, ProtocolClass
 from ...pair.layout import CONFIG_L2, L2_DEFAULT, L2_NONE, ConfigFlag
@@ -15,6 +17,11 @@ from . import context as cx
 from .body import Slot, Value
 from .context import Code
 from .machine import CONTEXT, Field, Helper
+
+L2_MASK: Final = 0xFF
+STEP_MASK: Final = 0xFFF
+# Of the L4 header, from the frame's start: the longest link header, IPv6's, every extension at its longest.
+OFFSET_MAX: Final = L2_MASK + 40 + packet.EXTENSION_LIMIT * (STEP_MASK + 8)
 
 
 def in_memory(number: int) -> int:
@@ -69,7 +76,7 @@ def link_length(code: Code) -> str:
     raw = b.load("i32", code.config, CONFIG_L2, align=4)
     given = b.choose(b.test("eq", raw, L2_NONE), 0, raw)
     length = b.choose(b.test("eq", raw, 0), L2_DEFAULT, given)
-    return b.op("and", length, 0xFF)
+    return b.op("and", length, L2_MASK)
 
 
 def store_sides(
@@ -151,7 +158,7 @@ def _extensions(code: Code) -> None:
     later = b.let(f"and i1 {is_fragment}, {b.test('ne', place, 0)}")
     b.leave_if(later, code.dropping(Reason.FRAGMENT))
     b.set(code.protocol, following)
-    step = b.bounded(b.op("mul", length, b.op("and", unit, 15)), 0xFFF)
+    step = b.bounded(b.op("mul", length, b.op("and", unit, 15)), STEP_MASK)
     b.set(code.offset, b.op("add", offset, b.op("add", step, 8)))
     b.go("extension")
 
@@ -160,6 +167,8 @@ def _l4(code: Code) -> None:
     """From `l4` to `track` (or `judge`, `allow`, `error`): ports, class and event."""
     b = code.body
     b.label("l4")
+    code.forget(code.six, code.protocol, code.offset)
+    b.leave_if(b.test("ugt", b.get(code.offset), OFFSET_MAX), code.dropping(Reason.SHORT))  # never taken
     protocol = b.get(code.protocol)
     cases = {
         packet.PROTO_TCP: "tcp",
