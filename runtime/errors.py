@@ -88,4 +88,6 @@ def cannot(error: OSError, doing: str) -> CannotError:
         return CannotError(what, "tcx needs a kernel of 6.6 or newer; use --hook clsact")
     if code in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
         return CannotError(what, _MEMORY)
+    if command is not None and code == errno.EAGAIN:
+        return CannotError(what, "a signal interrupted the kernel each time: try again")
     return CannotError(what)

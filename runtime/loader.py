@@ -30,7 +30,10 @@ _SECTIONS: Final = (
     layout.SECTION_CONFIG,
     layout.SECTION_PROVENANCE,
 )
-_MACHINE_ERRORS: Final = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+# EAGAIN: a signal waits for this thread each time the verifier looks (the door asks five times).
+_MACHINE_ERRORS: Final = frozenset(
+    {errno.EPERM, errno.ENOSYS, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN}
+)
 _LOG_LEVEL: Final = 1
 _AGAIN: Final = "compile the policy again"
 

@@ -191,7 +191,7 @@ def test_a_refusal_names_the_direction_and_the_line_of_the_policy(bpf: Bpf) -> N
     assert error.log.count("\n") > len(error.tail)
 
 
-@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOMEM, errno.EMFILE])
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOMEM, errno.EMFILE, errno.EAGAIN])
 @pytest.mark.parametrize(
     ("command", "after"),
     [
