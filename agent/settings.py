@@ -80,9 +80,9 @@ class Settings(BaseModel):
     tc_rate: _Seconds = 100.0
     tc_burst: Annotated[float, Field(ge=10)] = 2000.0
     poll: _Seconds = 10.0
-    resync: _Seconds = 180.0
+    resync: _Seconds = 600.0
     reread: _Seconds = 30.0
-    batch: Annotated[int, Field(ge=1)] = 16
+    batch: Annotated[int, Field(ge=1)] = 32
     compile_timeout: _Seconds = 30.0
 
     @field_validator("http")
