@@ -73,42 +73,41 @@ class Cost:
 
 
 class Ground:
-    """The field, and its commit words as they are in the kernel."""
+    """The field, and its commit words as they are in the kernel: mapped once, since a swap keeps them."""
 
     def __init__(self, field: Field) -> None:
         self.field = field
         self.broken = field.names[-1]
         self._bpf = Bpf()
+        self._words: dict[str, Word] = {}
+        self._pins: dict[str, Path] = {}
 
     def words(self) -> dict[str, int]:
-        """The generation in force by interface; 0 where no gate is."""
+        """The generation in force by interface; 0 where no word is."""
+        return {name: self.word(name) for name in self.field.names}
 
-        def look() -> dict[str, int]:
-            cookie, place = netns.cookie(), Bpffs(self.field.root)
-            with Netlink() as net:
-                links = [link for link in net.links() if link.name in names]
-            return {one.name: self._word(place.directory(cookie, one.index) / WORD) for one in links}
+    def word(self, name: str) -> int:
+        if name not in self._words:
+            map_ = self._bpf.obj_get(str(self._pin(name)))
+            if map_ is None:
+                return 0
+            with map_:
+                self._words[name] = Word(self._bpf, map_)
+        return self._words[name].read()
 
-        names = set(self.field.names)
-        return netns.run(self.field.namespace, look)
+    def _pin(self, name: str) -> Path:
+        if not self._pins:
+            self._pins = netns.run(self.field.namespace, self._every_pin)
+        return self._pins[name]
 
-    def _word(self, path: Path) -> int:
-        map_ = self._bpf.obj_get(str(path))
-        if map_ is None:
-            return 0
-        with map_, Word(self._bpf, map_) as word:
-            return word.read()
+    def _every_pin(self) -> dict[str, Path]:
+        cookie, place = netns.cookie(), Bpffs(self.field.root)
+        with Netlink() as net:
+            return {link.name: place.directory(cookie, link.index) / WORD for link in net.links()}
 
-    def watch(self, name: str) -> Callable[[], int]:
-        """A quick reader of one interface's word."""
-
-        def path() -> Path:
-            with Netlink() as net:
-                index = net.link(name).index
-            return Bpffs(self.field.root).directory(netns.cookie(), index) / WORD
-
-        found = netns.run(self.field.namespace, path)
-        return lambda: self._word(found)
+    def close(self) -> None:
+        for word in self._words.values():
+            word.close()
 
 
 def until(found: Callable[[], bool], pause: float = 0.002) -> float:
@@ -207,10 +206,9 @@ def one_endpoint(ground: Ground) -> None:
     took = []
     for number in range(SINGLE):
         name = ground.field.names[number % (ground.field.size - 1)]
-        word = ground.watch(name)
-        before = word()
+        before = ground.word(name)
         ground.field.policy(name, 2000 + number)
-        took.append(until(lambda word=word, before=before: word() != before))  # type: ignore[misc]
+        took.append(until(lambda name=name, before=before: ground.word(name) != before))  # type: ignore[misc]
         time.sleep(0.3)
     say("update that touches one endpoint", spread(took))
 
@@ -326,6 +324,7 @@ def main() -> None:
         storm(ground, agent)
         broken(ground, agent, began)
         agent.stop()
+        ground.close()
 
 
 if __name__ == "__main__":
