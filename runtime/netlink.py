@@ -17,7 +17,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 from pyroute2.netlink.rtnl.tcmsg import sched_bpf
 
-from .netlink_probe import FilterProbe
+from .netlink_probe import TcProbe
 
 # include/uapi/linux/pkt_sched.h: TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS | TC_H_MIN_EGRESS).
 PARENT_INGRESS: Final = 0xFFFFFFF2
@@ -80,7 +80,7 @@ class Netlink:
     def __init__(self) -> None:
         self.writes: list[str] = []
         self._route: Any = IPRoute()
-        self._probe = FilterProbe()
+        self._probe = TcProbe()
 
     def close(self) -> None:
         self._probe.close()
@@ -121,6 +121,9 @@ class Netlink:
 
     def has_clsact(self, ifindex: int) -> bool:
         """Whether the device has a clsact qdisc (false for the older `ingress` qdisc)."""
+        known = self._probe.has_clsact(ifindex, PARENT_CLSACT)
+        if known is not None:
+            return known
 
         def kinds() -> list[str]:
             return [
@@ -133,7 +136,7 @@ class Netlink:
 
     def may_have_filters(self, ifindex: int, parent: int) -> bool:
         """False when `filters` would be empty, at a small part of its cost."""
-        return self._probe.may_have(ifindex, parent)
+        return self._probe.may_have_filters(ifindex, parent)
 
     def filters(self, ifindex: int, parent: int) -> tuple[Filter, ...]:
         """The filters of one hook in the order they run; empty when there is no qdisc for it."""

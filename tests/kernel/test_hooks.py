@@ -11,7 +11,7 @@ from polc.runtime import hooks, netns
 from polc.runtime.hooks import Mechanism, Mode, TcHook
 from polc.runtime.kernel import Kernel
 from polc.runtime.netlink import Netlink
-from polc.tests.kernel.scene import Veth, returning
+from polc.tests.kernel.scene import Veth, returning, sh
 
 pytestmark = pytest.mark.kernel
 
@@ -40,6 +40,23 @@ def test_a_tcx_gate_goes_to_the_head_and_leaves_the_foreign_program(veth: Veth, 
                 assert [one.name for one in hooks.runners(kernel, ifindex, hook)] == ["foreign"]
 
     netns.run(space, work)
+
+
+def test_neither_an_ingress_qdisc_nor_a_neighbours_clsact_is_taken_for_a_clsact(veth: Veth) -> None:
+    sh("ip", "-n", veth.namespace, "link", "add", "other", "type", "veth", "peer", "name", "third")
+    sh("tc", "-n", veth.namespace, "qdisc", "add", "dev", "other", "clsact")
+    sh("tc", "-n", veth.namespace, "qdisc", "add", "dev", "third", "ingress")
+
+    def work() -> dict[str, bool]:
+        with Netlink() as net:
+            return {link.name: net.has_clsact(link.index) for link in net.links()}
+
+    assert netns.run(veth.namespace, work) == {
+        "lo": False,
+        "other": True,
+        "third": False,
+        veth.device: False,
+    }
 
 
 @pytest.mark.parametrize("hook", list(TcHook))
