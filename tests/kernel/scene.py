@@ -40,7 +40,7 @@ from polc.tests.pair.specimen import Specimen
 _T = TypeVar("_T")
 _KINDS = (Object.PROG, Object.MAP, Object.LINK)
 _PATIENCE = 60.0  # seconds; the kernel takes namespaces down in its own time, on a busy machine late
-_CROSSING = 0.25  # seconds a packet has
+_CROSSING = 0.5  # seconds a packet has
 NODE, WORKLOAD = "10.99.0.1", "10.99.0.2"
 
 _AT_4 = 0x07060504  # what the specimen's tables hold at offset 4: compared equal, the specimen allows
