@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import platform
+import time
 from collections import Counter
 from typing import Final
 
@@ -20,7 +21,11 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _SYSCALL: Final = _LIBC.syscall
 _SYSCALL.restype = ctypes.c_long
 _SYSCALL.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_ulong)
-_BUSY_RETRIES: Final = 5  # PROG_LOAD answers EAGAIN when a signal interrupts the verifier
+# EAGAIN that passes: of PROG_LOAD when a signal interrupts the verifier; of LINK_GET_FD_BY_ID while another
+# process is still making that link (kernel/bpf/syscall.c, bpf_link_by_id).
+_PASSING: Final = frozenset({Command.PROG_LOAD, Command.LINK_GET_FD_BY_ID})
+_BUSY_RETRIES: Final = 5
+_SETTLING: Final = 0.005  # seconds
 
 
 def address(buffer: ctypes.Array[ctypes.c_char] | None) -> int:
@@ -46,8 +51,10 @@ class Syscall:
             if answer >= 0:
                 return answer
             code = ctypes.get_errno()
-            if code != errno.EAGAIN or command is not Command.PROG_LOAD or attempt == _BUSY_RETRIES - 1:
+            if code != errno.EAGAIN or command not in _PASSING or attempt == _BUSY_RETRIES - 1:
                 raise BpfError(code, command, about)
+            if command is Command.LINK_GET_FD_BY_ID:
+                time.sleep(_SETTLING)
         raise AssertionError("the loop above returns or raises")
 
     def note_write(self, what: str) -> None:
