@@ -202,15 +202,23 @@ def _dump(preference: int, group: list[BpfFilter]) -> Iterator[Message]:
         yield Message({"handle": one.handle, "info": info}, attributes)
 
 
+class _NoProbe:
+    """Leaves every answer open, so that the fake socket is asked."""
+
+    def may_have_filters(self, ifindex: int, parent: int) -> bool:  # noqa: ARG002
+        return True
+
+    def has_clsact(self, ifindex: int, parent: int) -> bool | None:  # noqa: ARG002
+        return None
+
+
 class FakeNetlink(Netlink):
     """The runtime's own door over the fake socket."""
 
     def __init__(self, process: Process, space: Namespace) -> None:
         self.writes: list[str] = []
         self._route: Any = FakeRoute(process, space)
-
-    def may_have_filters(self, ifindex: int, parent: int) -> bool:  # noqa: ARG002
-        return True
+        self._probe: Any = _NoProbe()
 
     def gone(self, indices: Collection[int]) -> frozenset[int]:
         return frozenset(indices) - {link.index for link in self.links()}
