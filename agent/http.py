@@ -24,7 +24,7 @@ from ..runtime.errors import CannotError
 from .board import Board
 from .states import Readiness, readiness
 
-DEFAULT: Final = "127.0.0.1:9095"
+DEFAULT_ADDRESS: Final = "127.0.0.1:9095"
 CONNECTIONS: Final = 16  # at once; a further one is closed unanswered
 LASTS: Final = 5.0  # seconds from accepting a connection to closing it, whatever the client does
 _TEXT: Final = "text/plain; charset=utf-8"

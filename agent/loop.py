@@ -8,7 +8,6 @@ answering HTTP are other threads' and processes' business, and none of them is e
 from __future__ import annotations
 
 import select
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,8 +28,7 @@ from .mapping import Rule
 from .node import Node
 from .settings import Settings
 from .states import AgentReport
-
-Clock = Callable[[], float]
+from .turn import Clock
 
 HEARTBEAT: Final = 5.0  # seconds; the longest sleep
 REPORT_EVERY: Final = 0.5  # seconds between two reports, at least

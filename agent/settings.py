@@ -18,7 +18,7 @@ from ..runtime import bpffs
 from ..runtime.hooks import Mechanism
 from .backoff import Backoff
 from .breaker import Breaker
-from .http import Address
+from .http import DEFAULT_ADDRESS, Address
 from .mapping import MappingError, Pattern
 
 _Seconds = Annotated[float, Field(gt=0)]
@@ -72,7 +72,7 @@ class Settings(BaseModel):
     interface_pattern: str | None = None
     interface_list: Path | None = None
     interface_prefix: str = "cali"
-    http: str = "127.0.0.1:9095"
+    http: str = DEFAULT_ADDRESS
     ready: Ready = Ready.LENIENT
     log_format: LogFormat = LogFormat.TEXT
     retry_base: _Seconds = 1.0
@@ -84,13 +84,6 @@ class Settings(BaseModel):
     reread: _Seconds = 30.0
     batch: Annotated[int, Field(ge=1)] = 32
     compile_timeout: _Seconds = 30.0
-
-    @field_validator("http")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        if value:
-            Address.parse(value)
-        return value
 
     @field_validator("http")
     @classmethod
