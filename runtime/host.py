@@ -20,6 +20,7 @@ class Host:
 
     def __init__(self, patience: float = lock.PATIENCE) -> None:
         self._patience = patience
+        self._hz = 0  # of this kernel, 0 = not asked yet
 
     def refuse_netns_exec(self) -> None:
         netns.refuse_netns_exec()
@@ -41,4 +42,7 @@ class Host:
         return bpffs.require(root, mount)
 
     def jiffies_hz(self, bpf: Bpf) -> int:
-        return probe.jiffies_hz(bpf)
+        """Asked once: a running kernel's tick does not change, and measuring takes a quarter of a second."""
+        if not self._hz:
+            self._hz = probe.jiffies_hz(bpf)
+        return self._hz
