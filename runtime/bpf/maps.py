@@ -99,19 +99,8 @@ class MapCalls(Syscall):
         value_size: a multiple of 8 (the kernel rounds up). One call: kernel/bpf/syscall.c,
         generic_map_lookup_batch. Raises OSError when the machine does not say how many CPUs there are.
         """
-        row = value_size * possible_cpus()
-        keys, values = ctypes.create_string_buffer(4 * count), ctypes.create_string_buffer(row * count)
-        following = ctypes.create_string_buffer(4)
-        request = attr.MapBatch(
-            out_batch=address(following),
-            keys=address(keys),
-            values=address(values),
-            count=count,
-            map_fd=map_.number,
-        )
-        self.call(Command.MAP_LOOKUP_BATCH, request)
-        raw = values.raw
-        return tuple(raw[at : at + row] for at in range(0, row * count, row))
+        rows, _ = self.map_part(map_, count, 4, value_size * possible_cpus())
+        return tuple(row for _, row in rows)
 
     def map_part(
         self, map_: Fd, count: int, key_size: int, value_size: int
