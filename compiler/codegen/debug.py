@@ -1,7 +1,7 @@
 """Debug metadata as text: it becomes the object's BTF and line records (reference notes §2).
 
-Nodes are numbered in the order they are made, so equal input gives equal text. File nodes carry the whole
-source, so the kernel's line records hold the policy's own YAML wherever the object is built.
+Nodes are numbered in the order they are made, so equal input gives equal text. The policy's own lines are not
+among them: the seal puts them into the object (compiler/seal/dressing.py).
 """
 
 from __future__ import annotations

@@ -149,11 +149,6 @@ class Emitter:
         self._made: OrderedDict[tuple[bytes, bool], Emitted] = OrderedDict()
         self._room = memory
 
-    def start(self) -> None:
-        """Starts the children ahead of time; no need to call it."""
-        for at in range(CHILDREN):
-            self._child(at)
-
     def emit(self, text: str, *, assembly: bool = False) -> Emitted:
         """Raises EmitError with LLVM's message."""
         return self.emit_all([text], assembly=assembly)[0]
