@@ -163,6 +163,13 @@ class Field:
         self.running.append(process)
         return Agent(process, log)
 
+    def minded(self, *options: str) -> Agent:
+        """An agent for a full folder, with every interface as wanted."""
+        self.fill()
+        agent = self.start(*options)
+        agent.until_right(*self.names)
+        return agent
+
     def once(self, *options: str) -> tuple[Result, AgentReport | None]:
         """A single pass; its outcome and report."""
         done = polc("agent", *self.options, "--once", "--format", "json", *options)

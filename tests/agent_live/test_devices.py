@@ -13,9 +13,7 @@ pytestmark = pytest.mark.kernel
 @pytest.mark.parametrize("hook", ["tcx", "clsact"])
 def test_a_device_is_followed_through_its_life(plough: Callable[[int], Field], hook: str) -> None:
     field = plough(2)
-    field.fill()
-    agent = field.start("--hook", hook)
-    agent.until_right(*field.names)
+    agent = field.minded("--hook", hook)
     kept = field.gates("ep1")
 
     before = field.status("ep0").ifindex

@@ -15,9 +15,7 @@ pytestmark = pytest.mark.kernel
 
 def test_a_term_leaves_the_policies_and_nothing_else_behind(plough: Callable[[int], Field]) -> None:
     field = plough(2)
-    field.fill()
-    agent = field.start()
-    agent.until_right(*field.names)
+    agent = field.minded()
     worker = agent.worker()
     loaded = Path(f"/proc/{agent.process.pid}/maps").read_text()
     assert "_ctypes" in loaded
@@ -33,9 +31,7 @@ def test_a_term_leaves_the_policies_and_nothing_else_behind(plough: Callable[[in
 
 def test_kill_leaves_the_policies_and_the_next_agent_writes_nothing(plough: Callable[[int], Field]) -> None:
     field = plough(2)
-    field.fill()
-    agent = field.start()
-    agent.until_right(*field.names)
+    agent = field.minded()
     worker = agent.worker()
     agent.stop(signal.SIGKILL)
     assert all(field.status(name).in_force for name in field.names)
@@ -50,9 +46,7 @@ def test_while_the_compiler_is_dead_what_is_broken_is_mended_and_then_it_goes_on
     plough: Callable[[int], Field],
 ) -> None:
     field = plough(2)
-    field.fill()
-    agent = field.start("--hook", "clsact")
-    agent.until_right(*field.names)
+    agent = field.minded("--hook", "clsact")
     worker = agent.worker()
     os.kill(worker, signal.SIGSTOP)
     field.policy("ep1", 2000)

@@ -16,10 +16,7 @@ pytestmark = pytest.mark.kernel
 
 
 def _clsact(field: Field) -> Agent:
-    field.fill()
-    agent = field.start("--hook", "clsact")
-    agent.until_right(*field.names)
-    return agent
+    return field.minded("--hook", "clsact")
 
 
 def _delete_clsact(field: Field) -> None:

@@ -26,9 +26,7 @@ def test_a_folder_is_put_in_force_and_a_restart_adopts_it_with_zero_writes(
     plough: Callable[[int], Field],
 ) -> None:
     field = plough(6)
-    field.fill()
-    agent = field.start()
-    agent.until_right(*field.names)
+    agent = field.minded()
     assert all(field.status(name).in_force for name in field.names)
     assert field.status("ep0").endpoint == "shop/ep0"
     assert agent.report().totals.writes > 0
@@ -48,9 +46,7 @@ def test_only_the_touched_endpoint_swaps_and_text_alone_writes_nothing(
     plough: Callable[[int], Field],
 ) -> None:
     field = plough(4)
-    field.fill()
-    agent = field.start()
-    agent.until_right(*field.names)
+    agent = field.minded()
     assert field.generations() == dict.fromkeys(field.names, 1)
     revision, writes = agent.revision, agent.report().totals.writes
     field.policy("ep2", 1000, comment="# the same policy, two lines further down\n\n")
@@ -67,9 +63,7 @@ def test_a_broken_file_changes_nothing_is_named_with_its_place_and_heals(
     plough: Callable[[int], Field],
 ) -> None:
     field = plough(3)
-    field.fill()
-    agent = field.start()
-    agent.until_right(*field.names)
+    agent = field.minded()
     writes = agent.report().totals.writes
     field.write("policy-ep2.yaml", BROKEN)
     agent.until(lambda: agent.report().inputs.state == "refused")
@@ -88,9 +82,7 @@ def test_a_broken_file_changes_nothing_is_named_with_its_place_and_heals(
 
 def test_a_policy_past_a_limit_holds_up_its_own_endpoint_only(plough: Callable[[int], Field]) -> None:
     field = plough(2)
-    field.fill()
-    agent = field.start()
-    agent.until_right(*field.names)
+    agent = field.minded()
     logs = "  - {action: Log}\n" * 64
     field.write("more.yaml", LOGGING % logs)
     state = agent.until(lambda: next((s for s in [agent.of("ep1").state] if isinstance(s, Pending)), None))
@@ -111,9 +103,7 @@ def test_of_a_burst_the_last_comes_into_force_and_not_every_one_between(
     plough: Callable[[int], Field],
 ) -> None:
     field = plough(2)
-    field.fill()
-    agent = field.start()
-    agent.until_right(*field.names)
+    agent = field.minded()
     revision = agent.revision
     for port in range(2001, 2041):
         field.policy("ep0", port)
@@ -133,9 +123,7 @@ def test_an_endpoint_that_vanishes_from_the_inventory_stays_in_force_and_is_repo
     plough: Callable[[int], Field],
 ) -> None:
     field = plough(2)
-    field.fill()
-    agent = field.start()
-    agent.until_right(*field.names)
+    agent = field.minded()
     field.inventory("ep0")
     agent.until(lambda: agent.of("ep1").endpoint is None)
     agent.until_right("ep0")
