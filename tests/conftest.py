@@ -78,6 +78,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(reason)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Ends a worker that would not keep groups together: tests of one room would disturb each other."""
+    if not getattr(session.config.option, "loadgroup", False):
+        return
+    apart = [one for one in session.items if _group(one) is not None and "@" not in one.nodeid]
+    if apart:
+        raise pytest.UsageError(f"this pytest-xdist does not group {apart[0].nodeid}: see pyproject.toml")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
