@@ -15,7 +15,7 @@ from types import FrameType
 from ..runtime import netns
 from .board import Board
 from .books import Books
-from .compiling import Compiler
+from .compiling import COMMAND, Compiler
 from .dispatch import Partners
 from .http import Address, Pages, Server
 from .listing import Listing, rule_of
@@ -49,7 +49,8 @@ def _run(settings: Settings, once: bool, dry: bool) -> AgentReport:
     metrics = Metrics(board)
     with ExitStack() as held:
         held.callback(mailbox.close)
-        compiler = Compiler(mailbox.answer, limit=settings.compile_timeout)
+        command = (*COMMAND, *settings.failsafes)
+        compiler = Compiler(mailbox.answer, command=command, limit=settings.compile_timeout)
         held.callback(compiler.close)
         watcher = Watcher(
             settings.folders,

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ..pair.failsafes import OPTION_INBOUND, OPTION_OUTBOUND, read_ports
 from ..runtime import bpffs
 from ..runtime.hooks import Mechanism
 from .backoff import Backoff
@@ -43,7 +44,9 @@ class LogFormat(StrEnum):
 
 class Settings(BaseModel):
     """folders: of policies and inventory. node: only endpoints of this node ("" = of all). netns, bpffs,
-    hook, host_access, refresh, allow_before: as of `polc attach`; hook None = auto.
+    hook, host_access, keep_established, refresh, allow_before: as of `polc attach`; hook None = auto.
+
+    failsafe_inbound, failsafe_outbound: of HostEndpoints, as of `polc compile`; None = Calico's.
 
     interface_pattern, interface_list, interface_prefix: which interface carries an endpoint (at most one of
     the first two; else Calico's rule with that prefix). http: "ADDRESS:PORT", "" = no port.
@@ -66,6 +69,9 @@ class Settings(BaseModel):
     bpffs: Path = bpffs.DEFAULT_ROOT
     hook: Mechanism | None = None
     host_access: bool = True
+    keep_established: bool = False
+    failsafe_inbound: str | None = None
+    failsafe_outbound: str | None = None
     refresh: bool = False
     allow_before: tuple[str, ...] = ()
     detach_unwanted: bool = False
@@ -102,6 +108,13 @@ class Settings(BaseModel):
                 raise ValueError(str(error)) from None
         return text
 
+    @field_validator("failsafe_inbound", "failsafe_outbound")
+    @classmethod
+    def _are_ports(cls, text: str | None) -> str | None:
+        if text is not None:
+            read_ports(text, "")
+        return text
+
     @model_validator(mode="after")
     def _has_one_rule(self) -> Settings:
         if self.interface_pattern is not None and self.interface_list is not None:
@@ -111,6 +124,12 @@ class Settings(BaseModel):
     @property
     def backoff(self) -> Backoff:
         return Backoff(self.retry_base, self.retry_cap)
+
+    @property
+    def failsafes(self) -> tuple[str, ...]:
+        """Those that are given, as the options of the compiler's process."""
+        given = {OPTION_INBOUND: self.failsafe_inbound, OPTION_OUTBOUND: self.failsafe_outbound}
+        return tuple(f"{option}={text}" for option, text in given.items() if text is not None)
 
     def breaker(self) -> Breaker:
         """A new one, full."""

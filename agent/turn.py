@@ -146,6 +146,7 @@ class Turns:
             mechanism=told.hook,
             refresh=told.refresh,
             host_access=told.host_access,
+            keep_established=told.keep_established,
             dry_run=dry,
         )
 

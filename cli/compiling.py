@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import typer
 
 from ..compiler.source import CompileError
+from ..pair.failsafes import FailsafeError, Failsafes, read_failsafes
 from .diagnostics import render
 from .options import parse_endpoint, parse_labels
 from .outcome import Code, color, fail, say
@@ -23,7 +24,6 @@ from .outcome import Code, color, fail, say
 if TYPE_CHECKING:
     from ..compiler.backend import CompiledPair
     from ..compiler.pipeline import Inventory
-    from ..compiler.resolve.failsafes import Failsafes
     from ..compiler.source import Diagnostic
     from ..pair.naming import EndpointRef
 
@@ -66,8 +66,6 @@ def failsafe_ports(inbound: str | None, outbound: str | None) -> Failsafes | Non
     """What the two options say; None when neither is given. typer.BadParameter for what cannot be read."""
     if inbound is None and outbound is None:
         return None
-    from ..compiler.resolve.failsafes import FailsafeError, read_failsafes
-
     try:
         return read_failsafes(inbound, outbound)
     except FailsafeError as error:

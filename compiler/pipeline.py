@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
+from ..pair.failsafes import DEFAULTS, Failsafes
 from ..pair.layout import Direction
 from ..pair.provenance import ProvenanceTable
 from .backend import CompiledPair, build_native, build_pair
@@ -17,7 +18,6 @@ from .plan.build import PlanLimitError
 from .reading import read_sources
 from .resolve import EndpointRef, Resolved, World, inventory, resolve_endpoint, resolve_labels, review
 from .resolve import endpoints as endpoints_of
-from .resolve.failsafes import DEFAULTS, Failsafes
 from .resources import Resource
 from .source import CompileError, Diagnostic, Diagnostics, Source
 

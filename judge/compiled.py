@@ -11,8 +11,8 @@ from ..compiler.backend import CompiledPair
 from ..compiler.pipeline import Inventory, compile_endpoint, compile_labels, load, native_judges
 from ..compiler.resolve import EndpointRef, Resolved, World, resolve_endpoint, resolve_labels
 from ..compiler.resolve import endpoints as endpoints_of
-from ..compiler.resolve.failsafes import DEFAULTS, Failsafes
 from ..compiler.source import CompileError, Diagnostic, Diagnostics, Source
+from ..pair.failsafes import DEFAULTS, Failsafes
 from ..pair.layout import Config
 from ..pair.object import ObjectPair, read_pair
 from .native import NativeEngine

@@ -1,17 +1,20 @@
 """`python -m polc.agent.worker`: requests on standard input, answers on standard output, no privilege.
 
+Its options are the agent's settings that decide what a pair is: failsafe ports, the same as long as it lives.
 Reads in a thread of its own, so that a newer request is seen between two files or two endpoints, and so that
 the end of the agent ends this process at once, whatever it is doing.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import threading
 from queue import SimpleQueue
 from typing import IO
 
+from ...pair.failsafes import OPTION_INBOUND, OPTION_OUTBOUND, Failsafes, read_failsafes
 from ...runtime.privilege import become_powerless
 from ..protocol import Answer, Compile, ProtocolError, Revise, answer_bytes, read_request
 from .desk import Desk
@@ -21,6 +24,7 @@ Requests = SimpleQueue[tuple[Revise | Compile, tuple[bytes, ...]]]
 
 def main() -> None:
     """Never returns: the reader's end is the process's."""
+    failsafes = _failsafes()
     become_powerless()
     answers = _answers()
     requests: Requests = SimpleQueue()
@@ -30,12 +34,20 @@ def main() -> None:
         answers.write(answer_bytes(answer, blobs))
         answers.flush()
 
-    desk = Desk(send, interrupted=lambda: not requests.empty())
+    desk = Desk(send, lambda: not requests.empty(), failsafes)
     while True:
         desk.take(*requests.get())
         while not requests.empty():
             desk.take(*requests.get())
         desk.work()
+
+
+def _failsafes() -> Failsafes:
+    words = argparse.ArgumentParser()
+    words.add_argument(OPTION_INBOUND, dest="inbound")
+    words.add_argument(OPTION_OUTBOUND, dest="outbound")
+    given = words.parse_args()
+    return read_failsafes(given.inbound, given.outbound)
 
 
 def _answers() -> IO[bytes]:

@@ -18,6 +18,7 @@ from ...compiler.reading import decode
 from ...compiler.resolve import EndpointRef, differing, resolve_endpoint, touched
 from ...compiler.resolve import endpoints as endpoints_of
 from ...compiler.source import CompileError, Diagnostics, Source
+from ...pair.failsafes import Failsafes
 from ..protocol import (
     Answer,
     BeganFrame,
@@ -51,11 +52,12 @@ class _Known:
 
 
 class Desk:
-    """send: takes each answer. interrupted: whether a newer request waits."""
+    """send: takes each answer. interrupted: whether a newer request waits. failsafes: of HostEndpoints."""
 
-    def __init__(self, send: Send, interrupted: Callable[[], bool]) -> None:
+    def __init__(self, send: Send, interrupted: Callable[[], bool], failsafes: Failsafes) -> None:
         self._send = send
         self._interrupted = interrupted
+        self._failsafes = failsafes
         self._revision = NEVER
         self._data: dict[str, bytes] = {}  # not parsed yet
         self._parsed: dict[str, Parsed] = {}
@@ -169,7 +171,7 @@ class Desk:
         self._send(BeganFrame(revision=revision, endpoint=endpoint))
         try:
             diagnostics = Diagnostics()
-            resolved = resolve_endpoint(inventory.world, ref, diagnostics)
+            resolved = resolve_endpoint(inventory.world, ref, diagnostics, self._failsafes)
             known = self._known.get(ref)
             if (
                 known

@@ -17,7 +17,18 @@ from ...runtime.bpffs import ENVIRONMENT
 from ...runtime.hooks import Mechanism
 from ...runtime.privilege import NEEDED, keep_only
 from ..doors import bpffs_root
-from ..options import AllowBefore, BpffsRoot, Format, Hook, Netns, NoHostAccess, OutputFormat
+from ..options import (
+    AllowBefore,
+    BpffsRoot,
+    FailsafeInbound,
+    FailsafeOutbound,
+    Format,
+    Hook,
+    KeepEstablished,
+    Netns,
+    NoHostAccess,
+    OutputFormat,
+)
 from ..outcome import Code, fail, say
 from ..table import columns, counted
 
@@ -85,6 +96,9 @@ def run(
     netns: Netns = None,
     bpffs: BpffsRoot = None,
     no_host_access: NoHostAccess = False,
+    keep_established: KeepEstablished = False,
+    failsafe_inbound: FailsafeInbound = None,
+    failsafe_outbound: FailsafeOutbound = None,
     allow_before: AllowBefore = None,
     refresh: Refresh = False,
     detach_unwanted: DetachUnwanted = False,
@@ -112,6 +126,9 @@ def run(
         "netns": netns,
         "bpffs": bpffs_root(bpffs) if bpffs is not None or ENVIRONMENT in os.environ else None,
         "host_access": False if no_host_access else None,
+        "keep_established": keep_established or None,
+        "failsafe_inbound": failsafe_inbound,
+        "failsafe_outbound": failsafe_outbound,
         "allow_before": allow_before or None,
         "refresh": refresh or None,
         "detach_unwanted": detach_unwanted or None,
@@ -119,8 +136,12 @@ def run(
         "ready": ready,
         "log_format": log_format,
     }
+    _start(given, config, once, dry_run, format)
+
+
+def _start(given: dict[str, Any], config: Path | None, once: bool, dry: bool, format: Format) -> None:
     try:
-        _work(settings(given, config), once, dry_run, format)
+        _work(settings(given, config), once, dry, format)
     except SettingsError as error:
         fail(Code.USAGE, str(error), "see `polc agent --help`")
     except MappingError as error:

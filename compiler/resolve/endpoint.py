@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ...pair.failsafes import DEFAULTS, Failsafes
 from ...pair.layout import Direction
 from ...pair.naming import EndpointRef as EndpointRef
 from ..ir.nodes import Judge, Program
@@ -13,7 +14,6 @@ from ..resources import HostEndpoint, Policy, Resource
 from ..source import Diagnostics, Span
 from . import codes
 from .courses import Course, workload_course
-from .failsafes import DEFAULTS, Failsafes
 from .hosts import check_host, host_addresses, host_course
 from .judges import JudgeBuilder, SetTable
 from .policies import applying

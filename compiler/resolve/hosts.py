@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_network
 from typing import Final
 
+from ...pair.failsafes import Failsafe, Failsafes
 from ...pair.layout import Direction
 from ..ir.nodes import Action, Criterion, MatchAddress, MatchPort, MatchProtocol, Prefix, Side
 from ..ir.sets import merge
@@ -18,7 +19,6 @@ from ..resources import HostEndpoint, Policy
 from ..source import Diagnostics
 from . import codes
 from .courses import Block, Course, FixedRule, NameSet, Stretch, profile_stretches, stretch
-from .failsafes import Failsafe, Failsafes
 from .policies import policy_name
 from .profiles import Behind
 from .tiers import Tiers, by_tier

@@ -6,6 +6,7 @@ import errno
 
 import pytest
 from polc.agent.endpoint import FREE_REPAIRS, Place
+from polc.runtime.drift import Drift
 from polc.runtime.hooks import Mechanism
 from polc.runtime.reconcile import reconcile
 from polc.tests.agent.plant import Plant
@@ -28,6 +29,21 @@ def test_every_interface_is_attached_and_a_restart_writes_nothing(mechanism: Mec
     assert plant.run(1000) == 0
     assert plant.node.sums.reconciles >= 6
     assert plant.all_held() == {X.identity.hex()}
+
+
+def test_a_restart_with_another_setting_swaps_each_interface_once_and_the_next_writes_nothing() -> None:
+    plant = Plant(2)
+    plant.want(X)
+    plant.run()
+    plant.settings = plant.settings.model_copy(update={"keep_established": True})
+    plant.start()
+    plant.want(X)
+    plant.run(1000)
+    assert plant.node.sums.drifts == {Drift.SETTINGS: 2}
+    assert (plant.node.sums.swaps, plant.node.sums.tc_writes) == (2, 0)
+    plant.start()
+    plant.want(X)
+    assert plant.run(1000) == 0
 
 
 def test_an_update_swaps_the_touched_interface_only() -> None:

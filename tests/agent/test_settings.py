@@ -26,6 +26,9 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_default(tmp_p
         ('folder = ["a"]\n', "folder"),
         ('folders = ["a"]\nretry-base = 0\n', "retry-base"),
         ('folders = ["a"]\nhook = "xdp"\n', "hook"),
+        ('folders = ["a"]\nfailsafe-inbound = "tcp:0"\n', "failsafe-inbound: 0 is no port; expected 1"),
+        ('folders = ["a"]\nfailsafe-outbound = "tpc:1"\n', "failsafe-outbound: `tpc` is no protocol"),
+        ('folders = ["a"]\nkeep-established = "often"\n', "keep-established"),
         ("folders = \n", "is not TOML"),
         ('folders = ["a"]\nhttp = "localhost"\n', "127.0.0.1:9095"),
         ('folders = ["a"]\ninterface-pattern = "veth"\n', "lacks {name}"),
@@ -40,6 +43,14 @@ def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, text: str, said: str
         settings({}, config)
     assert said in str(caught.value)
     assert str(config) in str(caught.value)
+
+
+def test_the_compilers_process_is_told_of_the_failsafe_ports_that_are_given(tmp_path: Path) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text('folders = ["a"]\nfailsafe-inbound = "22,udp:10.0.0.0/8:68"\n')
+    found = settings({"failsafe_outbound": "none"}, config)
+    assert found.failsafes == ("--failsafe-inbound=22,udp:10.0.0.0/8:68", "--failsafe-outbound=none")
+    assert settings({"folders": [Path("a")]}, None).failsafes == ()
 
 
 def test_a_file_that_is_not_there_or_far_too_long_is_refused(tmp_path: Path) -> None:

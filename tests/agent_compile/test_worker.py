@@ -21,9 +21,21 @@ from polc.agent.compiling import (
     WorkerDied,
 )
 from polc.agent.inputs import Text
+from polc.pair.layout import Direction
 from polc.tests.agent_compile.asking import Asked, policy, texts, world
 
 FILES = world(4)
+HOST = """\
+apiVersion: projectcalico.org/v3
+kind: HostEndpoint
+metadata: {name: node-eth0}
+spec: {node: node, interfaceName: eth0, expectedIPs: [192.0.2.1]}
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: hosts}
+spec: {selector: all()}
+"""
 SOON = Backoff(base=0.01, cap=0.01)
 
 
@@ -132,6 +144,27 @@ def test_the_worker_has_no_privilege_and_its_own_process_group(shared: Asked) ->
     assert {int(fields[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
     assert fields["NoNewPrivs"] == "1"
     assert os.getpgid(worker) == worker
+
+
+@pytest.mark.parametrize(
+    ("options", "inbound", "outbound"),
+    [
+        ((), ["default failsafe tcp:22", "default failsafe udp:68"], ["default failsafe udp:53"]),
+        (("--failsafe-inbound=udp:7003", "--failsafe-outbound=none"), ["--failsafe-inbound udp:7003"], []),
+    ],
+)
+def test_a_hosts_pair_has_the_failsafe_ports_that_the_worker_was_started_with(
+    options: tuple[str, ...], inbound: list[str], outbound: list[str]
+) -> None:
+    asked = Asked(command=(*COMMAND, *options))
+    try:
+        endpoints = asked.load(1, {"host.yaml": HOST})
+        pair = made(asked.want(1, endpoints.values()))["node-eth0"].pair
+    finally:
+        asked.compiler.close()
+    rules = [pair.side(direction).provenance.rules for direction in Direction]
+    found = [[one.policy for one in side if one.what == "failsafe"] for side in rules]
+    assert [found[0][:2], found[1][:1]] == [inbound, outbound]
 
 
 def test_the_hash_seed_changes_no_byte() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from polc.agent.settings import Settings, SettingsError, settings
+from polc.pair.failsafes import DEFAULTS, read_ports
 from polc.runtime.privilege import NEEDED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,12 @@ def test_the_settings_file_is_taken_and_gives_the_defaults_that_it_speaks_of() -
     told = settings({}, FOLDER / "agent.toml")
     plain = Settings(folders=told.folders)
     assert (told.http, told.ready) == (plain.http, plain.ready)
+    assert told.keep_established is plain.keep_established
+    ports = zip(
+        (told.failsafe_inbound, told.failsafe_outbound), (DEFAULTS.inbound, DEFAULTS.outbound), strict=True
+    )
+    for given, default in ports:
+        assert read_ports(given or "", "default failsafe") == default
     assert told.node == "node-1"
 
 

@@ -9,8 +9,8 @@ from socket import AF_INET, SOCK_DGRAM, socket
 
 import pytest
 from polc.compiler.pipeline import compile_endpoint, load_sources
-from polc.compiler.resolve.failsafes import read_failsafes
 from polc.compiler.source import Source
+from polc.pair.failsafes import read_failsafes
 from polc.pair.layout import Direction
 from polc.pair.object import ObjectPair, read_pair
 from polc.runtime import netns

@@ -6,8 +6,8 @@ import pytest
 from polc.compiler.ir.nodes import MatchAddress, MatchPort, MatchProtocol, Program
 from polc.compiler.ir.rewrite import rules_of
 from polc.compiler.resolve import EndpointRef, Resolved, World, endpoints, resolve_endpoint, review
-from polc.compiler.resolve.failsafes import DEFAULTS, FailsafeError, Failsafes, read_failsafes
 from polc.compiler.source import Diagnostics
+from polc.pair.failsafes import DEFAULTS, FailsafeError, Failsafes, read_failsafes
 from polc.pair.layout import Direction
 from polc.tests.resolve.inventory import document, world_of
 

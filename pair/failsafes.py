@@ -1,4 +1,7 @@
-"""Failsafe ports: what stays reachable on a host whatever its policies say (dossier §6.5)."""
+"""Failsafe ports: what stays reachable on a host whatever its policies say (dossier §6.5).
+
+Here, since the agent checks the words of its settings, and only its compiler's process may know the compiler.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
-from ...pair.packet import PROTO_SCTP, PROTO_TCP, PROTO_UDP
+from .packet import PROTO_SCTP, PROTO_TCP, PROTO_UDP
 
 PROTOCOLS: Final = {"tcp": PROTO_TCP, "udp": PROTO_UDP, "sctp": PROTO_SCTP}
 OPTION_INBOUND: Final = "--failsafe-inbound"
@@ -21,7 +24,7 @@ _ITEM = re.compile(
 
 
 class FailsafeError(ValueError):
-    """A failsafe option that cannot be read; the message says which part."""
+    """Failsafe ports that cannot be read; the message says which part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +67,25 @@ DEFAULTS: Final = Failsafes(
 
 
 def read_failsafes(inbound: str | None, outbound: str | None) -> Failsafes:
-    """From the two options, None for the default. Raises FailsafeError."""
+    """From the two options, None for the default. Raises FailsafeError, which names the option."""
     return Failsafes(
-        DEFAULTS.inbound if inbound is None else _ports(inbound, OPTION_INBOUND),
-        DEFAULTS.outbound if outbound is None else _ports(outbound, OPTION_OUTBOUND),
+        DEFAULTS.inbound if inbound is None else _of_option(inbound, OPTION_INBOUND),
+        DEFAULTS.outbound if outbound is None else _of_option(outbound, OPTION_OUTBOUND),
     )
 
 
-def _ports(text: str, option: str) -> tuple[Failsafe, ...]:
-    """`tcp:22,udp:10.0.0.0/8:68,tcp:[fd00::/8]:179`; a bare port is TCP; `none` is no port at all."""
+def _of_option(text: str, option: str) -> tuple[Failsafe, ...]:
+    try:
+        return read_ports(text, option)
+    except FailsafeError as error:
+        raise FailsafeError(f"{option}: {error}") from None
+
+
+def read_ports(text: str, option: str) -> tuple[Failsafe, ...]:
+    """`tcp:22,udp:10.0.0.0/8:68,tcp:[fd00::/8]:179`; a bare port is TCP; `none` is no port at all.
+
+    option: the origin of each. Raises FailsafeError.
+    """
     if text.strip() in ("", NONE):
         return ()
     return tuple(_port(item.strip(), option) for item in text.split(","))
@@ -81,17 +94,15 @@ def _ports(text: str, option: str) -> tuple[Failsafe, ...]:
 def _port(text: str, option: str) -> Failsafe:
     found = _ITEM.fullmatch(text)
     if found is None:
-        raise FailsafeError(
-            f"{option}: `{text}` is no failsafe port; expected PROTOCOL:PORT or PROTOCOL:NET:PORT"
-        )
+        raise FailsafeError(f"`{text}` is no failsafe port; expected PROTOCOL:PORT or PROTOCOL:NET:PORT")
     protocol = PROTOCOLS.get(found["protocol"] or "tcp")
     if protocol is None:
-        raise FailsafeError(f"{option}: `{found['protocol']}` is no protocol; expected tcp, udp or sctp")
+        raise FailsafeError(f"`{found['protocol']}` is no protocol; expected tcp, udp or sctp")
     port = int(found["port"])
     if not 1 <= port <= 65535:
-        raise FailsafeError(f"{option}: {port} is no port; expected 1 to 65535")
+        raise FailsafeError(f"{port} is no port; expected 1 to 65535")
     try:
         net = ip_network(found["net"], strict=False) if found["net"] else None
     except ValueError:
-        raise FailsafeError(f"{option}: `{found['net']}` is no network") from None
+        raise FailsafeError(f"`{found['net']}` is no network") from None
     return Failsafe(protocol, port, net, option)
