@@ -105,10 +105,7 @@ def _tcx_runners(kernel: Kernel, ifindex: int, hook: TcHook) -> tuple[Runner, ..
 
 def _clsact_runners(kernel: Kernel, ifindex: int, hook: TcHook) -> tuple[Runner, ...]:
     found = []
-    listed = (
-        kernel.net.filters(ifindex, hook.parent) if kernel.net.may_have_filters(ifindex, hook.parent) else ()
-    )
-    for one in listed:
+    for one in kernel.net.filters(ifindex, hook.parent):
         name = one.name if one.kind == "bpf" else one.kind
         found.append(Runner(hook, Mechanism.CLSACT, one.program, name, filter=one))
     return tuple(found)

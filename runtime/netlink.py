@@ -1,23 +1,24 @@
 """The netlink door: links, clsact and bpf filters of the network namespace the thread is in.
 
 Every request that changes the kernel goes through `Netlink._write` and is counted, so that a test can show
-that nothing was written. pyroute2 0.9 does the messages; what it leaves out (filter ids and tags, interrupted
-dumps, the header that opens a filter dump) is added here.
+that nothing was written. pyroute2 makes these requests; lists of tc objects, which are read all the time, are
+read without it.
 """
 
 from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Collection, Iterator
+import sys
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
-from pyroute2.netlink.rtnl.tcmsg import sched_bpf
 
-from .netlink_probe import TcProbe
+from .netlink_lists import GET_FILTERS, GET_QDISCS, InterruptedList, TcLists
+from .netlink_messages import TC, attributes, text
 
 # include/uapi/linux/pkt_sched.h: TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS | TC_H_MIN_EGRESS).
 PARENT_INGRESS: Final = 0xFFFFFFF2
@@ -30,14 +31,14 @@ FILTER_NAME_MAX: Final = 255
 _DIRECT_ACTION: Final = 1  # TCA_BPF_FLAG_ACT_DIRECT
 _DUMP_TRIES: Final = 16
 
-# include/uapi/linux/pkt_cls.h goes on after TCA_BPF_FLAGS; pyroute2 0.9 stops there.
-_MISSING_ATTRIBUTES: Final = (
-    ("TCA_BPF_FLAGS_GEN", "uint32"),
-    ("TCA_BPF_TAG", "cdata"),
-    ("TCA_BPF_ID", "uint32"),
-)
-if not any(name == "TCA_BPF_ID" for name, _ in sched_bpf.options.nla_map):
-    sched_bpf.options.nla_map += _MISSING_ATTRIBUTES
+# include/uapi/linux/rtnetlink.h, pkt_cls.h: attributes of a tc object, and of a bpf filter's options.
+_TCA_KIND: Final = 1
+_TCA_OPTIONS: Final = 2
+_TCA_CHAIN: Final = 11
+_TCA_BPF_NAME: Final = 7
+_TCA_BPF_FLAGS: Final = 8
+_TCA_BPF_TAG: Final = 10
+_TCA_BPF_ID: Final = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,10 @@ class Netlink:
     def __init__(self) -> None:
         self.writes: list[str] = []
         self._route: Any = IPRoute()
-        self._probe = TcProbe()
+        self._lists: Any = TcLists()
 
     def close(self) -> None:
-        self._probe.close()
+        self._lists.close()
         self._route.close()
 
     def __enter__(self) -> Netlink:
@@ -121,31 +122,14 @@ class Netlink:
 
     def has_clsact(self, ifindex: int) -> bool:
         """Whether the device has a clsact qdisc (false for the older `ingress` qdisc)."""
-        known = self._probe.has_clsact(ifindex, PARENT_CLSACT)
-        if known is not None:
-            return known
-
-        def kinds() -> list[str]:
-            return [
-                str(message.get_attr("TCA_KIND"))
-                for message in self._route.get_qdiscs(index=ifindex)
-                if message["parent"] == PARENT_CLSACT
-            ]
-
-        return "clsact" in _read(kinds)
-
-    def may_have_filters(self, ifindex: int, parent: int) -> bool:
-        """False when `filters` would be empty, at a small part of its cost."""
-        return self._probe.may_have_filters(ifindex, parent)
+        listed = _read(lambda: self._lists.ask(GET_QDISCS, ifindex, 0))
+        return any(_is_clsact(message, ifindex) for message in listed)
 
     def filters(self, ifindex: int, parent: int) -> tuple[Filter, ...]:
         """The filters of one hook in the order they run; empty when there is no qdisc for it."""
-
-        def dump() -> list[Filter]:
-            messages = self._route.get_filters(index=ifindex, parent=parent)
-            return [found for message in messages for found in _filter(message, parent)]
-
-        return tuple(_read(dump))
+        listed = _read(lambda: self._lists.ask(GET_FILTERS, ifindex, parent))
+        found = (_filter(message, parent) for message in listed)
+        return tuple(one for one in found if one is not None)
 
     # --- writing ------------------------------------------------------------------------------------
 
@@ -210,7 +194,7 @@ def _read(dump: Callable[[], _T]) -> _T:
     for _ in range(_DUMP_TRIES):
         try:
             return dump()
-        except NetlinkDumpInterrupted:
+        except (InterruptedList, NetlinkDumpInterrupted):
             continue
         except NetlinkError as error:
             raise _os_error(error) from error
@@ -242,26 +226,34 @@ def _link(message: Any) -> Link:
     )
 
 
-def _filter(message: Any, parent: int) -> Iterator[Filter]:
-    """Nothing for the header that opens each preference in a dump (handle 0, no options)."""
-    if message["handle"] == 0:
-        return
-    info = int(message["info"])
-    kind = str(message.get_attr("TCA_KIND"))
-    options = message.get_attr("TCA_OPTIONS") if kind == "bpf" else None
+def _is_clsact(message: bytes, ifindex: int) -> bool:
+    _, index, _, parent, _ = TC.unpack_from(message)
+    if (index, parent) != (ifindex, PARENT_CLSACT):
+        return False
+    return text(attributes(message, TC.size).get(_TCA_KIND, b"")) == "clsact"
 
-    def option(name: str) -> Any:
-        return None if options is None else options.get_attr(name)
 
-    yield Filter(
+def _filter(message: bytes, parent: int) -> Filter | None:
+    """None for the header that opens each preference in a list (handle 0, no options)."""
+    _, _, handle, _, info = TC.unpack_from(message)
+    if handle == 0:
+        return None
+    said = attributes(message, TC.size)
+    kind = text(said.get(_TCA_KIND, b""))
+    options = attributes(said.get(_TCA_OPTIONS, b"")) if kind == "bpf" else {}
+    return Filter(
         parent=parent,
         preference=info >> 16,
-        handle=int(message["handle"]),
+        handle=handle,
         protocol=socket.ntohs(info & 0xFFFF),  # tcmsg.tcm_info holds the ethertype in network order
-        chain=int(message.get_attr("TCA_CHAIN") or 0),
+        chain=_number(said.get(_TCA_CHAIN)),
         kind=kind,
-        name=str(option("TCA_BPF_NAME") or ""),
-        direct=bool((option("TCA_BPF_FLAGS") or 0) & _DIRECT_ACTION),
-        program=int(option("TCA_BPF_ID") or 0),
-        tag=bytes(option("TCA_BPF_TAG") or b""),
+        name=text(options.get(_TCA_BPF_NAME, b""), "backslashreplace"),  # anybody's; people read it
+        direct=bool(_number(options.get(_TCA_BPF_FLAGS)) & _DIRECT_ACTION),
+        program=_number(options.get(_TCA_BPF_ID)),
+        tag=options.get(_TCA_BPF_TAG, b""),
     )
+
+
+def _number(raw: bytes | None) -> int:
+    return int.from_bytes(raw or b"", sys.byteorder)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .netlink import Link
+from .netlink_messages import MESSAGE, TC, attributes, text
 
 # include/uapi/linux/rtnetlink.h
 _RTM_NEWLINK: Final = 16
@@ -25,12 +26,8 @@ _RTMGRP_TC: Final = 8
 _IFLA_IFNAME: Final = 3
 _IFLA_LINKINFO: Final = 18
 _IFLA_INFO_KIND: Final = 1
-_TYPE_MASK: Final = 0x3FFF  # NLA_TYPE_MASK, include/uapi/linux/netlink.h
 
-_MESSAGE: Final = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _LINK: Final = struct.Struct("=BxHiII")  # ifinfomsg: family, hardware type, index, flags, change
-_TC: Final = struct.Struct("=Bxxxi")  # the head of tcmsg: family, ifindex
-_ATTRIBUTE: Final = struct.Struct("=HH")
 _UP: Final = 1  # IFF_UP
 _DATAGRAM: Final = 1 << 16
 _AT_ONCE: Final = 4096
@@ -116,15 +113,15 @@ class Events:
 def events(data: bytes, own: frozenset[int] = frozenset()) -> Iterator[Event]:
     """The news in one datagram of netlink messages; what is none, or is cut short, is passed over."""
     at = 0
-    while at + _MESSAGE.size <= len(data):
-        size, kind, _, _, port = _MESSAGE.unpack_from(data, at)
-        body = data[at + _MESSAGE.size : at + size]
-        if size < _MESSAGE.size:
+    while at + MESSAGE.size <= len(data):
+        size, kind, _, _, port = MESSAGE.unpack_from(data, at)
+        body = data[at + MESSAGE.size : at + size]
+        if size < MESSAGE.size:
             return
         if kind in (_RTM_NEWLINK, _RTM_DELLINK) and len(body) >= _LINK.size:
             yield from _link(body, kind == _RTM_DELLINK)
-        elif kind in _TC_MESSAGES and port not in own and len(body) >= _TC.size:
-            yield TcEvent(_TC.unpack_from(body)[1])
+        elif kind in _TC_MESSAGES and port not in own and len(body) >= TC.size:
+            yield TcEvent(TC.unpack_from(body)[1])
         at += -(-size // 4) * 4
 
 
@@ -133,24 +130,8 @@ def _link(body: bytes, gone: bool) -> Iterator[LinkEvent]:
     family, hardware, index, flags, _ = _LINK.unpack_from(body)
     if family != socket.AF_UNSPEC:
         return
-    found = _attributes(body[_LINK.size :])
-    kind = _attributes(found.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_KIND, b"")
-    name = _text(found.get(_IFLA_IFNAME, b""))
+    found = attributes(body[_LINK.size :])
+    kind = attributes(found.get(_IFLA_LINKINFO, b"")).get(_IFLA_INFO_KIND, b"")
+    name = text(found.get(_IFLA_IFNAME, b""))
     if name:
-        yield LinkEvent(Link(index, name, hardware, _text(kind), bool(flags & _UP)), gone)
-
-
-def _attributes(data: bytes) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
-    at = 0
-    while at + _ATTRIBUTE.size <= len(data):
-        size, kind = _ATTRIBUTE.unpack_from(data, at)
-        if size < _ATTRIBUTE.size:
-            break
-        found[kind & _TYPE_MASK] = data[at + _ATTRIBUTE.size : at + size]
-        at += -(-size // 4) * 4
-    return found
-
-
-def _text(raw: bytes) -> str:
-    return raw.split(b"\0", 1)[0].decode(errors="surrogateescape")
+        yield LinkEvent(Link(index, name, hardware, text(kind), bool(flags & _UP)), gone)

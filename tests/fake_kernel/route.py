@@ -1,14 +1,18 @@
-"""The fake's netlink: what pyroute2's socket answers, so that the runtime's own door runs unchanged."""
+"""The fake's netlink: what the runtime's two sockets answer, so that its own door runs unchanged."""
 
 from __future__ import annotations
 
 import errno
 import socket
+import struct
+import sys
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from polc.runtime.hooks import TcHook
 from polc.runtime.netlink import PARENT_CLSACT, Netlink
+from polc.runtime.netlink_lists import GET_QDISCS, InterruptedList
+from polc.runtime.netlink_messages import TC
 from polc.tests.fake_kernel.devices import BpfFilter, Clsact, Device, Namespace, delete_clsact, mine
 from polc.tests.fake_kernel.errnos import Refused, refused
 from polc.tests.fake_kernel.objects import Program
@@ -48,7 +52,7 @@ class Message(dict[str, Any]):
 
 
 class FakeRoute:
-    """The socket of one process in one namespace."""
+    """pyroute2's socket of one process in one namespace."""
 
     def __init__(self, process: Process, space: Namespace) -> None:
         self._process = process
@@ -75,24 +79,6 @@ class FakeRoute:
                 {"IFLA_IFNAME": one.name, "IFLA_LINKINFO": Message({}, {"IFLA_INFO_KIND": one.kind})},
             )
             for one in self._space.devices.values()
-        ]
-
-    def get_qdiscs(self, index: int) -> list[Message]:
-        self._enter("DUMP qdiscs")
-        device = self._space.devices.get(index)
-        if device is None or device.clsact is None:
-            return []
-        return [Message({"parent": PARENT_CLSACT, "handle": _CLSACT_HANDLE}, {"TCA_KIND": "clsact"})]
-
-    def get_filters(self, index: int, parent: int) -> list[Message]:
-        self._enter("DUMP filters")
-        device = self._space.devices.get(index)
-        if device is None or device.clsact is None:
-            return []
-        return [
-            message
-            for preference, group in _by_preference(device.clsact.filters[_HOOKS[parent]])
-            for message in _dump(preference, group)
         ]
 
     # --- changes --------------------------------------------------------------------------------------
@@ -185,31 +171,58 @@ def _by_preference(filters: list[BpfFilter]) -> Iterator[tuple[int, list[BpfFilt
         yield preference, [one for one in filters if one.preference == preference]
 
 
-def _dump(preference: int, group: list[BpfFilter]) -> Iterator[Message]:
-    """A header that opens the preference, then the filters."""
+class FakeLists:
+    """The socket for lists of tc objects, of one process in one namespace."""
+
+    def __init__(self, process: Process, space: Namespace) -> None:
+        self._process = process
+        self._space = space
+
+    def ask(self, what: int, ifindex: int, parent: int) -> list[bytes]:
+        try:
+            self._process.enter("DUMP qdiscs" if what == GET_QDISCS else "DUMP filters")
+        except Interrupted:
+            raise InterruptedList from None
+        except Refused as refusal:
+            raise OSError(refusal.number, refusal.situation) from None
+        if what == GET_QDISCS:
+            found = [one.index for one in self._space.devices.values() if one.clsact is not None]
+            return [_message(index, _CLSACT_HANDLE, PARENT_CLSACT, 0, (1, b"clsact\0")) for index in found]
+        device = self._space.devices.get(ifindex)
+        if device is None or device.clsact is None:
+            return []
+        return [
+            message
+            for preference, group in _by_preference(device.clsact.filters[_HOOKS[parent]])
+            for message in _listed(ifindex, parent, preference, group)
+        ]
+
+
+def _listed(ifindex: int, parent: int, preference: int, group: list[BpfFilter]) -> Iterator[bytes]:
+    """A header that opens the preference, then the filters (net/sched/cls_api.c, cls_bpf.c)."""
     info = preference << 16 | socket.htons(group[0].protocol)
-    yield Message({"handle": 0, "info": info}, {"TCA_KIND": group[0].kind, "TCA_CHAIN": 0})
+    chain = (11, bytes(4))
+    yield _message(ifindex, 0, parent, info, (1, group[0].kind.encode() + b"\0"), chain)
     for one in group:
-        attributes: dict[str, Any] = {"TCA_KIND": one.kind, "TCA_CHAIN": 0}
+        attributes = [(1, one.kind.encode() + b"\0"), chain]
         if one.program is not None:
-            options = {
-                "TCA_BPF_NAME": one.name,
-                "TCA_BPF_FLAGS": _DIRECT_ACTION if one.direct else 0,
-                "TCA_BPF_ID": one.program.id,
-                "TCA_BPF_TAG": one.program.tag,
-            }
-            attributes["TCA_OPTIONS"] = Message({}, options)
-        yield Message({"handle": one.handle, "info": info}, attributes)
+            flags = _DIRECT_ACTION if one.direct else 0
+            options = (
+                _attribute(7, one.name.encode() + b"\0")
+                + _attribute(8, flags.to_bytes(4, sys.byteorder))
+                + _attribute(11, one.program.id.to_bytes(4, sys.byteorder))
+                + _attribute(10, one.program.tag)
+            )
+            attributes.append((2, options))
+        yield _message(ifindex, one.handle, parent, info, *attributes)
 
 
-class _NoProbe:
-    """Leaves every answer open, so that the fake socket is asked."""
+def _message(ifindex: int, handle: int, parent: int, info: int, *attributes: tuple[int, bytes]) -> bytes:
+    return TC.pack(0, ifindex, handle, parent, info) + b"".join(_attribute(*one) for one in attributes)
 
-    def may_have_filters(self, ifindex: int, parent: int) -> bool:  # noqa: ARG002
-        return True
 
-    def has_clsact(self, ifindex: int, parent: int) -> bool | None:  # noqa: ARG002
-        return None
+def _attribute(number: int, data: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(data), number) + data + bytes(-len(data) % 4)
 
 
 class FakeNetlink(Netlink):
@@ -218,7 +231,7 @@ class FakeNetlink(Netlink):
     def __init__(self, process: Process, space: Namespace) -> None:
         self.writes: list[str] = []
         self._route: Any = FakeRoute(process, space)
-        self._probe: Any = _NoProbe()
+        self._lists: Any = FakeLists(process, space)
 
     def gone(self, indices: Collection[int]) -> frozenset[int]:
         return frozenset(indices) - {link.index for link in self.links()}

@@ -14,9 +14,10 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from concurrent.futures import Future
 from ctypes import Structure
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from polc.runtime.bpf import Command, Fd, Object
 from polc.runtime.bpf.kinds import WRITES
@@ -26,6 +27,7 @@ from polc.runtime.netlink import Netlink
 from polc.tests.kernel.scene import Recorder
 
 _CHANGES: Final = {*(one.name for one in WRITES), "WORD_STORE", "MKDIR", "RMDIR", "UNLINK", "NETLINK tc"}
+_T = TypeVar("_T")
 _FILES: Final = ("stat", "lstat", "mkdir", "rmdir", "unlink", "listdir", "scandir", "open")
 
 
@@ -87,6 +89,12 @@ class MortalBpf(Recorder):
         self._life.spend(command.name)
         return super().call(command, attr, about)
 
+    def begin(
+        self, command: Command, attr: Structure, about: str, answered: Callable[[int], _T]
+    ) -> Future[_T]:
+        self._life.spend(command.name)
+        return super().begin(command, attr, about, answered)
+
     def note_write(self, what: str) -> None:
         super().note_write(what)
         if what == "WORD_STORE":
@@ -98,7 +106,7 @@ class MortalBpf(Recorder):
 
 
 class MortalRoute:
-    """pyroute2's socket, each of whose requests is a call."""
+    """A netlink socket, each of whose requests is a call."""
 
     def __init__(self, route: Any, life: Life) -> None:
         self._route = route
@@ -133,7 +141,7 @@ def _child(work: Callable[[Kernel], object], life: Life) -> NoReturn:
     try:
         gc.disable()  # it would only copy pages
         net = Netlink()
-        net._route = MortalRoute(net._route, life)
+        net._route, net._lists = MortalRoute(net._route, life), MortalRoute(net._lists, life)
         _files(life)
         life.begin()
         work(Kernel(net, MortalBpf(life)))

@@ -199,11 +199,6 @@ def refusing_lists(number: int) -> Callable[[Netlink, int, int], tuple[Filter, .
     return refuse
 
 
-def in_doubt(_: Netlink, __: int, ___: int) -> bool:
-    """A probe that is refused says nothing: the whole list is asked for."""
-    return True
-
-
 def test_s36_when_the_filters_cannot_be_listed_nothing_is_called_absent_and_nothing_changes(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,7 +206,6 @@ def test_s36_when_the_filters_cannot_be_listed_nothing_is_called_absent_and_noth
     before = scene.snapshot()
     scene.door.writes.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(Netlink, "may_have_filters", in_doubt)
         patch.setattr(Netlink, "filters", refusing_lists(errno.EPERM))
         for command in (scene.status, scene.verify, lambda: scene.attach(allowing()), scene.detach):
             with pytest.raises(CannotError, match="cannot read what is attached"):
@@ -222,7 +216,6 @@ def test_s36_when_the_filters_cannot_be_listed_nothing_is_called_absent_and_noth
 
 
 def test_s36_a_dry_run_says_unknown_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Netlink, "may_have_filters", in_doubt)
     monkeypatch.setattr(Netlink, "filters", refusing_lists(errno.EACCES))
     with pytest.raises(CannotError):
         scene.run(lambda kernel: attach(kernel, allowing(), scene.request(dry_run=True)))

@@ -10,39 +10,39 @@ from polc.runtime.bpf import Bpf, BpfError, Command
 from polc.runtime.errors import CannotError
 from polc.runtime.kernel import Kernel
 from polc.runtime.netlink import ETH_P_ALL, PARENT_INGRESS, Filter, Link, Netlink
+from polc.runtime.netlink_lists import InterruptedList
 from polc.runtime.readback import read
-from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
 
 LINK = Link(2, "veth0", 1, "veth", True)
 
 
 class Scripted:
-    """Stands for pyroute2: each dump of filters answers the next of `answers`."""
+    """Stands for the socket of lists: each list of filters is the next of `answers`."""
 
-    def __init__(self, *answers: Exception | list[object]) -> None:
+    def __init__(self, *answers: Exception | list[bytes]) -> None:
         self._answers = list(answers)
 
-    def get_filters(self, **_: int) -> list[object]:
+    def ask(self, *_: int) -> list[bytes]:
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
 
-def scripted(*answers: Exception | list[object]) -> Netlink:
+def scripted(*answers: Exception | list[bytes]) -> Netlink:
     net = Netlink()
     net.close()
-    net._route = Scripted(*answers)
+    net._lists = Scripted(*answers)
     return net
 
 
 def test_s35_an_interrupted_dump_is_asked_again() -> None:
-    net = scripted(NetlinkDumpInterrupted(), NetlinkDumpInterrupted(), [])
+    net = scripted(InterruptedList(), InterruptedList(), [])
     assert net.filters(2, PARENT_INGRESS) == ()
 
 
 def test_s35_a_dump_that_is_always_interrupted_is_an_error_and_not_empty() -> None:
-    net = scripted(*[NetlinkDumpInterrupted() for _ in range(16)])
+    net = scripted(*[InterruptedList() for _ in range(16)])
     with pytest.raises(OSError, match="kept changing") as caught:
         net.filters(2, PARENT_INGRESS)
     assert caught.value.errno == errno.EINTR
@@ -56,7 +56,7 @@ class NoTcx(Bpf):
 
 
 def test_s36_a_refused_list_is_unknown_and_not_absent() -> None:
-    net = scripted(NetlinkError(errno.EPERM, "no"))
+    net = scripted(OSError(errno.EPERM, "no"))
     with pytest.raises(CannotError, match="read what is attached to veth0"):
         read(Kernel(net, NoTcx()), LINK)
 
