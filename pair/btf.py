@@ -10,12 +10,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from .btf_lines import Line, ProgramInfo, line_table, program_info
 from .btf_types import BTF_HEADER, BTF_MAGIC, BTF_TRIPLE, BTF_TYPE, Btf, BtfError, Kind, Type, read_btf
-from .elf import Elf, ElfError
+from .elf import Elf, ElfError, Section
 from .layout import SECTION_MAPS, SECTION_RODATA
 
 __all__ = [
@@ -53,32 +54,39 @@ class MapSpec:
 
 def map_specs(elf: Elf) -> Mapping[str, MapSpec]:
     """The maps that `.maps` defines, by name; empty when there is no such section. Raises BtfError."""
-    btf = _read(elf)
+    return _map_specs(_section(elf))
+
+
+@lru_cache(maxsize=4)  # asked for with the checks of an object, and again with its identity
+def _map_specs(data: bytes) -> Mapping[str, MapSpec]:
+    btf = read_btf(data)
     number = btf.named(Kind.DATASEC, SECTION_MAPS)
     if number is None:
         return MappingProxyType({})
     specs = {}
-    for variable_id, _, _ in btf.type(number).entries:
+    for variable_id, _, _ in btf.entries(btf.type(number)):
         variable = btf.type(variable_id)
-        if variable.kind is not Kind.VAR or variable.name in specs:
+        name = btf.name(variable)
+        if variable.kind is not Kind.VAR or name in specs:
             raise BtfError(f"{SECTION_MAPS} holds something else than maps of different names")
-        specs[variable.name] = _spec(btf, variable)
+        specs[name] = _spec(btf, name, variable)
     return MappingProxyType(dict(sorted(specs.items())))
 
 
 def loadable(elf: Elf) -> bytes:
     """The `.BTF` section as BPF_BTF_LOAD takes it: sizes and offsets filled in. Raises BtfError."""
-    data = bytearray(_section(elf))
-    btf = read_btf(bytes(data))
+    btf = _read(elf)
+    data = bytearray(btf.data)
     for item in btf.types:
         if item.kind is not Kind.DATASEC:
             continue
-        section = elf.sections.get(item.name)
+        name = btf.name(item)
+        section = elf.sections.get(name)
         if section is None:
-            raise BtfError(f"BTF speaks of section {item.name}, which does not exist")
+            raise BtfError(f"BTF speaks of section {name}, which does not exist")
         entries = sorted(
-            (_offset(elf, btf.type(variable), item.name), size, variable)
-            for variable, _, size in item.entries
+            (_offset(elf, btf.name(btf.type(variable)), section), size, variable)
+            for variable, _, size in btf.entries(item)
         )
         struct.pack_into("<I", data, item.at + 8, section.size)
         for place, (offset, size, variable) in enumerate(entries):
@@ -133,43 +141,39 @@ def _read(elf: Elf) -> Btf:
     return read_btf(_section(elf))
 
 
-def _offset(elf: Elf, variable: Type, section: str) -> int:
+def _offset(elf: Elf, variable: str, section: Section) -> int:
     try:
-        symbol = elf.symbol(variable.name)
+        symbol = elf.symbol(variable)
     except ElfError as error:
         raise BtfError(str(error)) from None
-    if symbol.section != section:
-        raise BtfError(f"BTF puts {variable.name} into {section}, the symbol is in {symbol.section}")
-    if symbol.value + symbol.size > elf.section(section).size:
-        raise BtfError(f"{variable.name} ends outside section {section}")
+    if symbol.section != section.name:
+        raise BtfError(f"BTF puts {variable} into {section.name}, the symbol is in {symbol.section}")
+    if symbol.value + symbol.size > section.size:
+        raise BtfError(f"{variable} ends outside section {section.name}")
     return symbol.value
 
 
-def _spec(btf: Btf, variable: Type) -> MapSpec:
+def _spec(btf: Btf, map_: str, variable: Type) -> MapSpec:
     struct_type = btf.resolve(variable.value)
     if struct_type.kind is not Kind.STRUCT:
-        raise BtfError(f"map {variable.name} is not defined by a struct")
+        raise BtfError(f"map {map_} is not defined by a struct")
     numbers = dict.fromkeys(("type", "max_entries", "map_flags", "key_size", "value_size"), 0)
     types = {"key": 0, "value": 0}
-    for name_at, member_type, _ in struct_type.entries:
+    for name_at, member_type, _ in btf.entries(struct_type):
         name = btf.string(name_at)
         pointer = btf.resolve(member_type)
         if pointer.kind is not Kind.PTR:
-            raise BtfError(f"map {variable.name}: {name} is not a pointer")
+            raise BtfError(f"map {map_}: {name} is not a pointer")
         if name in types:
             types[name] = pointer.value
             numbers[f"{name}_size"] = btf.size(pointer.value)
         elif name in numbers:
-            numbers[name] = _count(btf, pointer, f"map {variable.name}: {name}")
+            array = btf.resolve(pointer.value)
+            if array.kind is not Kind.ARRAY:
+                raise BtfError(f"map {map_}: {name} does not point to an array")
+            numbers[name] = btf.entries(array)[0][2]
         else:
-            raise BtfError(f"map {variable.name} has a field {name!r} that a pair's maps do not have")
+            raise BtfError(f"map {map_} has a field {name!r} that a pair's maps do not have")
     if not numbers["type"] or max(numbers.values()) > _LIMIT:
-        raise BtfError(f"map {variable.name} has no type, or a size out of range")
-    return MapSpec(variable.name, **numbers, key_type=types["key"], value_type=types["value"])
-
-
-def _count(btf: Btf, pointer: Type, what: str) -> int:
-    array = btf.resolve(pointer.value)
-    if array.kind is not Kind.ARRAY:
-        raise BtfError(f"{what} does not point to an array")
-    return array.entries[0][2]
+        raise BtfError(f"map {map_} has no type, or a size out of range")
+    return MapSpec(map_, **numbers, key_type=types["key"], value_type=types["value"])

@@ -59,6 +59,8 @@ _EXTRA: Final = {
     Kind.DECL_TAG: (4, 0),
     Kind.ENUM64: (0, 12),
 }
+_KINDS: Final = tuple((kind, *_EXTRA.get(kind, (0, 0))) for kind in Kind)
+_WITH_TRIPLES: Final = (Kind.ARRAY, Kind.STRUCT, Kind.UNION, Kind.DATASEC)
 _ALIASES: Final = (Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG)
 _SIZED: Final = (Kind.INT, Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.FLOAT, Kind.DATASEC)
 
@@ -66,22 +68,23 @@ _SIZED: Final = (Kind.INT, Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind
 class Type(NamedTuple):
     """One type. at: offset in the section of its first byte. value: its size or the id it refers to.
 
-    entries: the words after the head, 12 bytes each, for ARRAY, STRUCT, UNION and DATASEC.
+    name_at: offset in the strings. stop: where the next type begins.
     """
 
     kind: Kind
-    name: str
+    name_at: int
     value: int
     at: int
-    entries: tuple[tuple[int, int, int], ...]
+    stop: int
 
 
 @dataclass(frozen=True, slots=True)
 class Btf:
-    """types[i] has id i + 1; id 0 is void."""
+    """types[i] has id i + 1; id 0 is void. data: the section."""
 
     types: tuple[Type, ...]
     strings: bytes
+    data: bytes
 
     def type(self, number: int) -> Type:
         if not 0 < number <= len(self.types):
@@ -108,16 +111,28 @@ class Btf:
                 return count * found.value
             if found.kind is not Kind.ARRAY:
                 break
-            number, _, elements = found.entries[0]
+            number, _, elements = self.entries(found)[0]
             count *= elements
         raise BtfError(f"BTF type {number} has no size")
 
     def string(self, offset: int) -> str:
-        return _string(self.strings, offset)
+        end = self.strings.find(b"\0", offset)
+        if end < 0:
+            raise BtfError("a BTF name lies outside the strings")
+        return self.strings[offset:end].decode("utf-8", "replace")
+
+    def name(self, item: Type) -> str:
+        return self.string(item.name_at)
+
+    def entries(self, item: Type) -> tuple[tuple[int, int, int], ...]:
+        """The words after the head, 12 bytes each, of an ARRAY, STRUCT, UNION or DATASEC; else none."""
+        if item.kind not in _WITH_TRIPLES:
+            return ()
+        return tuple(BTF_TRIPLE.iter_unpack(self.data[item.at + BTF_TYPE.size : item.stop]))
 
     def named(self, kind: Kind, name: str) -> int | None:
         """The id of the only type of that kind and name, None when there is none."""
-        found = [i for i, item in enumerate(self.types, 1) if item.kind is kind and item.name == name]
+        found = [i for i, item in enumerate(self.types, 1) if item.kind is kind and self.name(item) == name]
         if len(found) > 1:
             raise BtfError(f"BTF has {len(found)} types {kind.name} {name}")
         return found[0] if found else None
@@ -131,9 +146,21 @@ def read_btf(data: bytes) -> Btf:
     at = BTF_HEADER.size
     end = at + len(body)
     while at < end:
-        found, at = _type(data, at, end, strings)
-        types.append(found)
-    return Btf(tuple(types), strings)
+        if at + BTF_TYPE.size > end:
+            raise BtfError("BTF types end inside a type")
+        name_at, info, value = BTF_TYPE.unpack_from(data, at)
+        number = info >> 24 & 0x1F
+        if number >= len(_KINDS):
+            raise BtfError(f"BTF kind {number} is not known")
+        if name_at >= len(strings):
+            raise BtfError("a BTF name lies outside the strings")
+        kind, fixed, each = _KINDS[number]
+        stop = at + BTF_TYPE.size + fixed + each * (info & 0xFFFF)
+        if not number or stop > end:
+            raise BtfError("BTF types end inside a type")
+        types.append(Type(kind, name_at, value, at, stop))
+        at = stop
+    return Btf(tuple(types), strings, data)
 
 
 def parts(data: bytes) -> tuple[bytes, bytes]:
@@ -151,28 +178,3 @@ def parts(data: bytes) -> tuple[bytes, bytes]:
     if len(body) != type_size or len(strings) != string_size or not strings.endswith(b"\0"):
         raise BtfError("BTF ends early")
     return body, strings
-
-
-def _type(data: bytes, at: int, end: int, strings: bytes) -> tuple[Type, int]:
-    if at + BTF_TYPE.size > end:
-        raise BtfError("BTF types end inside a type")
-    name_at, info, value = BTF_TYPE.unpack_from(data, at)
-    try:
-        kind = Kind(info >> 24 & 0x1F)
-    except ValueError:
-        raise BtfError(f"BTF kind {info >> 24 & 0x1F} is not known") from None
-    fixed, each = _EXTRA.get(kind, (0, 0))
-    start = at + BTF_TYPE.size
-    stop = start + fixed + each * (info & 0xFFFF)
-    if kind is Kind.VOID or stop > end:
-        raise BtfError("BTF types end inside a type")
-    triples = BTF_TRIPLE.size in (fixed, each)
-    entries = tuple(BTF_TRIPLE.iter_unpack(data[start:stop])) if triples else ()
-    return Type(kind, _string(strings, name_at), value, at, entries), stop
-
-
-def _string(strings: bytes, offset: int) -> str:
-    end = strings.find(b"\0", offset)
-    if end < 0:
-        raise BtfError("a BTF name lies outside the strings")
-    return strings[offset:end].decode("utf-8", "replace")

@@ -10,8 +10,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 ELF_MAGIC: Final = b"\x7fELF"
 MACHINE_BPF: Final = 247
@@ -35,6 +36,15 @@ _HEADER: Final = struct.Struct("<4sBBBB8xHHIQQQIHHHHHH")
 _SECTION: Final = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL: Final = struct.Struct("<IBBHQQ")
 _REL: Final = struct.Struct("<QQ")
+# The value in place, as LLVM's BPF back end and LLD read it (R_BPF_* in LLVM's BPF documentation): of
+# R_BPF_64_64 the low and the high half.
+_ADDENDS: Final = {
+    R_BPF_64_64: struct.Struct("<4xI4xi"),
+    R_BPF_64_32: struct.Struct("<4xi"),
+    R_BPF_64_ABS64: struct.Struct("<q"),
+    R_BPF_64_ABS32: struct.Struct("<i"),
+    R_BPF_64_NODYLD32: struct.Struct("<i"),
+}
 # Section indices from here on are special: absolute, common, extended numbering.
 _RESERVED_INDEX: Final = 0xFF00
 _MAX_SECTIONS: Final = 1024
@@ -45,12 +55,11 @@ class ElfError(Exception):
     """The bytes are not a relocatable BPF ELF file of sane shape; the message says what is odd."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """offset: in the file, bytes. data: empty for a section without bytes in the file. type: SHT_*."""
 
     name: str
-    index: int
+    number: int
     offset: int
     data: bytes
     type: int
@@ -59,8 +68,7 @@ class Section:
     info: int
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(NamedTuple):
     """section: name of the section it is defined in, `` when undefined or absolute. value: byte offset in it.
 
     A section symbol has the section's name. type: STT_*, binding: STB_*.
@@ -74,8 +82,7 @@ class Symbol:
     binding: int
 
 
-@dataclass(frozen=True, slots=True)
-class Relocation:
+class Relocation(NamedTuple):
     """offset: byte offset in the section. addend: the signed value in place (BPF uses REL)."""
 
     offset: int
@@ -90,6 +97,7 @@ class Elf:
 
     sections: Mapping[str, Section]
     symbols: tuple[Symbol, ...]
+    _defined: Mapping[str, tuple[Symbol, ...]] = field(repr=False)  # by name
     _relocations: Mapping[str, tuple[Relocation, ...]] = field(repr=False)
 
     def relocations(self, section_name: str) -> tuple[Relocation, ...]:
@@ -105,7 +113,7 @@ class Elf:
 
     def symbol(self, name: str) -> Symbol:
         """The defined symbol of that name; raises ElfError when there is none or more than one."""
-        found = [symbol for symbol in self.symbols if symbol.name == name and symbol.section]
+        found = self._defined.get(name, ())
         if len(found) != 1:
             raise ElfError(f"there are {len(found)} symbols {name}, not one")
         return found[0]
@@ -114,7 +122,7 @@ class Elf:
 def read_elf(data: bytes) -> Elf:
     """Raises ElfError when `data` is not a little-endian 64-bit relocatable BPF object of sane shape."""
     table = _section_table(data)
-    by_index = {section.index: section for section in table}
+    by_index = {section.number: section for section in table}
     sections: dict[str, Section] = {}
     for section in table:
         if section.name in sections:
@@ -130,7 +138,11 @@ def read_elf(data: bytes) -> Elf:
             if target.name in relocations:
                 raise ElfError(f"two sections relocate {target.name}")
             relocations[target.name] = _relocations(section, target, symbols)
-    return Elf(MappingProxyType(sections), symbols, MappingProxyType(relocations))
+    defined: dict[str, tuple[Symbol, ...]] = {}
+    for symbol in symbols:
+        if symbol.section:
+            defined[symbol.name] = (*defined.get(symbol.name, ()), symbol)
+    return Elf(MappingProxyType(sections), symbols, MappingProxyType(defined), MappingProxyType(relocations))
 
 
 def _section_table(data: bytes) -> list[Section]:
@@ -193,27 +205,14 @@ def _relocations(section: Section, target: Section, symbols: tuple[Symbol, ...])
         index, kind = info >> 32, info & 0xFFFFFFFF
         if index >= len(symbols):
             raise ElfError(f"{section.name} refers to symbol {index} of {len(symbols)}")
-        found.append(Relocation(offset, kind, symbols[index].name, _addend(target, offset, kind)))
-    return tuple(sorted(found, key=lambda item: item.offset))
-
-
-def _addend(target: Section, offset: int, kind: int) -> int:
-    """The value in place, as LLVM's BPF back end and LLD read it (R_BPF_* in LLVM's BPF documentation)."""
-    if offset > len(target.data):  # also keeps the offset in the range that unpack_from takes
-        raise ElfError(f"a relocation lies outside section {target.name}")
-    try:
-        if kind == R_BPF_64_64:
-            low, high = struct.unpack_from("<4xI4xI", target.data, offset)
-            return int.from_bytes(struct.pack("<II", low, high), "little", signed=True)
-        if kind == R_BPF_64_32:
-            return int(struct.unpack_from("<4xi", target.data, offset)[0])
-        if kind == R_BPF_64_ABS64:
-            return int(struct.unpack_from("<q", target.data, offset)[0])
-        if kind in (R_BPF_64_ABS32, R_BPF_64_NODYLD32):
-            return int(struct.unpack_from("<i", target.data, offset)[0])
-    except struct.error:
-        raise ElfError(f"a relocation lies outside section {target.name}") from None
-    raise ElfError(f"section {target.name} has a relocation of unknown type {kind}")
+        addend = _ADDENDS.get(kind)
+        if addend is None:
+            raise ElfError(f"section {target.name} has a relocation of unknown type {kind}")
+        if offset + addend.size > len(target.data):
+            raise ElfError(f"a relocation lies outside section {target.name}")
+        low, *high = addend.unpack_from(target.data, offset)
+        found.append(Relocation(offset, kind, symbols[index].name, low + (high[0] << 32) if high else low))
+    return tuple(sorted(found, key=itemgetter(0)))
 
 
 def _at(by_index: Mapping[int, Section], index: int, what: str) -> Section:

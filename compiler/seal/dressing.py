@@ -68,7 +68,7 @@ def _form(raw: bytes) -> _Form:
     number = btf.named(Kind.DATASEC, SECTION_PROVENANCE)
     assert number is not None
     section = btf.type(number)
-    ((variable, _, _),) = section.entries
+    ((variable, _, _),) = btf.entries(section)
     array = btf.type(btf.type(variable).value)
     # Last of three words in both: an array's count of elements, a section's size of a variable.
     last = BTF_TYPE.size + BTF_TRIPLE.size - _WORD.size

@@ -74,7 +74,7 @@ def _fill(direction: Direction, raw: RawParts) -> tuple[bytearray, Elf]:
     if elf.section(SECTION_CONFIG).size != CONFIG_FORMAT.size:
         raise SealError(f"{SECTION_CONFIG} has {elf.section(SECTION_CONFIG).size} bytes")
     contents = ((SECTION_TABLES, raw.tables), (SECTION_PROVENANCE, raw.provenance))
-    sections = {name: replace(elf.section(name), data=content) for name, content in contents}
+    sections = {name: elf.section(name)._replace(data=content) for name, content in contents}
     return data, replace(elf, sections=MappingProxyType({**elf.sections, **sections}))
 
 

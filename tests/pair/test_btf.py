@@ -49,7 +49,7 @@ def test_loadable_btf_has_every_size_and_ascending_offsets(elf: Elf) -> None:
     btf = read_btf(loadable(elf))
     symbols = {symbol.name: symbol for symbol in elf.symbols}
     sections = [item for item in btf.types if item.kind is Kind.DATASEC]
-    assert {item.name for item in sections} == {
+    assert {btf.name(item) for item in sections} == {
         ".maps",
         ".note.polc",
         ".rodata",
@@ -58,12 +58,12 @@ def test_loadable_btf_has_every_size_and_ascending_offsets(elf: Elf) -> None:
         ".rodata.tables",
     }
     for item in sections:
-        assert item.value == elf.section(item.name).size
-        offsets = [offset for _, offset, _ in item.entries]
+        assert item.value == elf.section(btf.name(item)).size
+        offsets = [offset for _, offset, _ in btf.entries(item)]
         assert offsets == sorted(set(offsets))
-        for variable, offset, size in item.entries:
-            symbol = symbols[btf.type(variable).name]
-            assert (symbol.section, symbol.value, symbol.size) == (item.name, offset, size)
+        for variable, offset, size in btf.entries(item):
+            symbol = symbols[btf.name(btf.type(variable))]
+            assert (symbol.section, symbol.value, symbol.size) == (btf.name(item), offset, size)
 
 
 def test_loadable_changes_sections_only(elf: Elf) -> None:
@@ -91,8 +91,9 @@ def test_program_info_counts_in_instructions(elf: Elf) -> None:
     assert lines == [line.insn for line in line_table(elf)]
     assert max(lines) < elf.section("tc").size // 8
     insn, function = struct.unpack("<II", info.func_info)
-    found = read_btf(elf.section(".BTF").data).type(function)
-    assert (insn, found.kind, found.name) == (0, Kind.FUNC, "polc_ingress")
+    btf = read_btf(elf.section(".BTF").data)
+    found = btf.type(function)
+    assert (insn, found.kind, btf.name(found)) == (0, Kind.FUNC, "polc_ingress")
 
 
 def test_a_section_without_records_has_an_empty_table(elf: Elf) -> None:
@@ -104,7 +105,8 @@ def test_a_section_without_records_has_an_empty_table(elf: Elf) -> None:
 def test_datasec_ids_name_the_sections(elf: Elf) -> None:
     number = datasec_id(elf, ".rodata")
     assert number is not None
-    assert read_btf(elf.section(".BTF").data).type(number).name == ".rodata"
+    btf = read_btf(elf.section(".BTF").data)
+    assert btf.name(btf.type(number)) == ".rodata"
     assert datasec_id(elf, ".nothing") is None
 
 
@@ -113,9 +115,10 @@ def test_metadata_btf_describes_one_text(text: str) -> None:
     data, number = metadata_btf("bpf_metadata_polc_gate", text)
     btf = read_btf(data)
     section = btf.type(number)
-    ((variable, offset, size),) = section.entries
-    assert (section.kind, section.name, section.value) == (Kind.DATASEC, ".rodata", len(text.encode()) + 1)
-    assert (btf.type(variable).name, offset, size) == ("bpf_metadata_polc_gate", 0, section.value)
+    ((variable, offset, size),) = btf.entries(section)
+    said = section.kind, btf.name(section), section.value
+    assert said == (Kind.DATASEC, ".rodata", len(text.encode()) + 1)
+    assert (btf.name(btf.type(variable)), offset, size) == ("bpf_metadata_polc_gate", 0, section.value)
     assert btf.size(btf.type(variable).value) == section.value
 
 

@@ -18,7 +18,7 @@ SECTION_HEADER = 64
 def header_of(data: bytes, name: str) -> int:
     """Byte offset of that section's header."""
     (table,) = struct.unpack_from("<Q", data, 40)
-    return int(table) + read_elf(data).section(name).index * SECTION_HEADER
+    return int(table) + read_elf(data).section(name).number * SECTION_HEADER
 
 
 def patched(at: int, content: bytes) -> bytes:

@@ -129,7 +129,7 @@ def test_code_that_reads_what_no_identity_covers_has_none(section: str) -> None:
     elf = read_elf(INGRESS)
     at = symbol_at(elf, "polc_tables")
     with pytest.raises(IdentityError, match=f"ingress object: .*{section}, which no identity covers"):
-        changed(at + 6, struct.pack("<H", elf.section(section).index))
+        changed(at + 6, struct.pack("<H", elf.section(section).number))
 
 
 def test_an_undefined_name_has_no_identity() -> None:
