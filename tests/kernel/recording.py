@@ -1,18 +1,19 @@
 """Programs that record each packet for the atomicity rig, written with the gate's own assembler.
 
 A stamper runs first on the hook and puts the time into skb->cb[1..2], before any gate reads the word. A
-recorder, in a slot or straight on the hook, appends (start, end, generation, direction) to a board: one array
-element, mapped into the test, whose first word counts the records.
+recorder, in a slot or straight on the hook, appends (start, end, generation, direction, resumed) to a board:
+one array element, mapped into the test, whose first word counts the records. A witness does the same in a
+slot, and then lets the policy program judge whose place it took.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from polc.pair.layout import LICENSE, Direction
+from polc.pair.layout import CB_RESUME, LICENSE, TC_DROP, Direction
 from polc.runtime.assembler import (
     Helper,
     Insn,
@@ -26,6 +27,7 @@ from polc.runtime.assembler import (
     jump_if,
     leave,
     load,
+    map_reference,
     map_value,
     move,
     store,
@@ -34,10 +36,11 @@ from polc.runtime.bpf import Bpf, Fd, MapFlag, MapShape, MapType, ProgramCode
 from polc.runtime.bpf.memory import PAGE, Memory
 
 CAPACITY: Final = 1 << 19
-_RECORD: Final = struct.Struct("<QQII8x")  # start ns, end ns, generation, direction
+_RECORD: Final = struct.Struct("<QQIII4x")  # start ns, end ns, generation, direction, cb[0]
 _SHIFT: Final = 5
 _HEADER: Final = PAGE
-_CB_1: Final = 52  # offsetof(struct __sk_buff, cb[1]); the gate owns cb[0] only
+_CB_0: Final = 48  # offsetof(struct __sk_buff, cb[0]); the gate owns no other
+_CB_1: Final = 52
 _CB_2: Final = 56
 _SIZE: Final = _HEADER + (CAPACITY << _SHIFT)
 
@@ -47,12 +50,13 @@ R = Register
 
 @dataclass(frozen=True, slots=True, order=True)
 class Record:
-    """One judged packet; times in ns of CLOCK_MONOTONIC."""
+    """One judged packet; times in ns of CLOCK_MONOTONIC. resumed: the other direction's judge had it."""
 
     start: int
     end: int
     generation: int
     direction: int
+    resumed: bool = False
 
 
 class Board:
@@ -69,9 +73,11 @@ class Board:
     def records(self) -> Iterator[Record]:
         """Every finished record (one that was only begun has no end yet)."""
         count = min(self._memory.load(0), CAPACITY)
-        for fields in _RECORD.iter_unpack(self._memory.copy(_HEADER, count << _SHIFT)):
-            if fields[1]:
-                yield Record(*fields)
+        for start, end, generation, direction, mark in _RECORD.iter_unpack(
+            self._memory.copy(_HEADER, count << _SHIFT)
+        ):
+            if end:
+                yield Record(start, end, generation, direction, mark == CB_RESUME)
 
     def close(self) -> None:
         self._memory.close()
@@ -94,9 +100,40 @@ def stamper(bpf: Bpf) -> Fd:
 
 def recorder(bpf: Bpf, board: Board, generation: int, direction: Direction, verdict: int) -> Fd:
     """Records each packet under a generation that, as in a policy program, is fixed when it is loaded."""
-    code: list[Item] = [
+    code = [*_recording(generation, direction), move(R.R0, verdict), leave()]
+    insns = encode(assemble(code), {"board": board.map})
+    return bpf.prog_load(ProgramCode(f"recorder_{direction.word[:2]}", insns, LICENSE))[0]
+
+
+def witness(
+    bpf: Bpf, board: Board, generation: int, direction: Direction, judges: Fd, between: Sequence[Item] = ()
+) -> Fd:
+    """Records as `recorder`, then hands the packet to the program array's program of its direction.
+
+    The record's end is when judging begins: a later packet that begins after it must not be judged under an
+    older generation either. between: put in before judging begins; it may use r9.
+    """
+    code = [
+        move(R.R6, R.R1),
+        *_recording(generation, direction),
+        *between,
+        move(R.R1, R.R6),
+        map_reference(R.R2, "judges"),
+        move(R.R3, int(direction)),
+        call(Helper.TAIL_CALL),
+        move(R.R0, TC_DROP),
+        leave(),
+    ]
+    insns = encode(assemble(code), {"board": board.map, "judges": judges})
+    return bpf.prog_load(ProgramCode(f"witness_{direction.word[:2]}", insns, LICENSE))[0]
+
+
+def _recording(generation: int, direction: Direction) -> list[Item]:
+    """r1: the context. r7 to r9 are used."""
+    return [
         load(R.R7, R.R1, _CB_1, 4),
         load(R.R8, R.R1, _CB_2, 4),
+        load(R.R5, R.R1, _CB_0, 4),
         map_value(R.R2, "board", 0),
         move(R.R1, 1),
         Insn("r1 = atomic_fetch_add((u64 *)(r2 + 0), r1)", 0xDB, R.R2, R.R1, 0, 0x01),
@@ -110,14 +147,11 @@ def recorder(bpf: Bpf, board: Board, generation: int, direction: Direction, verd
         store(R.R9, 16, R.R1, 4),
         move(R.R1, int(direction)),
         store(R.R9, 20, R.R1, 4),
+        store(R.R9, 24, R.R5, 4),
         call(Helper.KTIME_GET_NS),
         store(R.R9, 8, R.R0, 8),
         Label("out"),
-        move(R.R0, verdict),
-        leave(),
     ]
-    insns = encode(assemble(code), {"board": board.map})
-    return bpf.prog_load(ProgramCode(f"recorder_{direction.word[:2]}", insns, LICENSE))[0]
 
 
 def violations(records: list[Record]) -> int:

@@ -158,11 +158,15 @@ def swapped(scene: Scene, grace: Grace, between: Sequence[Item] = (), pause: flo
 
 
 def swap_through(
-    banks: Banks, pairs: Sequence[Mapping[Direction, Fd]], pause: float, wait: Callable[[], None]
+    banks: Banks,
+    pairs: Sequence[Mapping[Direction, Fd]],
+    pause: float,
+    wait: Callable[[], None],
+    first: int = 2,
 ) -> None:
-    """One swap after the other."""
+    """One swap after the other, to generation `first` and those after it."""
     with before_all_others():
-        for generation, pair in enumerate(pairs, 2):
+        for generation, pair in enumerate(pairs, first):
             banks.fill(bank_of(generation), pair)
             time.sleep(_CHECK)
             banks.put_in_force(generation)

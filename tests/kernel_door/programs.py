@@ -87,15 +87,15 @@ def emitting(bpf: Bpf, ring: Fd, words: tuple[int, ...]) -> Fd:
     return load_code(bpf, items, {"ring": ring})
 
 
-def delaying(reads: int) -> list[Item]:
+def delaying(reads: int, every: int = 16) -> list[Item]:
     """For `gate_code(between=…)`: on about one packet in 16, waits between word and tail call.
 
-    reads: of the clock, some 36 ns each. The count is a constant so that the verifier follows one path only.
-    r9 is used.
+    every: one packet in so many, a power of two. reads: of the clock, some 36 ns each. The count is a
+    constant so that the verifier follows one path only. r9 is used.
     """
     return [
         call(Helper.GET_PRANDOM_U32),
-        arithmetic(R.R0, "&", 15),
+        arithmetic(R.R0, "&", every - 1),
         jump_if(R.R0, "!=", 0, "on"),
         move(R.R9, 0),
         Label("wait"),
