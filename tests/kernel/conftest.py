@@ -11,10 +11,16 @@ from pathlib import Path
 import pytest
 from polc.runtime.bpffs import Bpffs
 from polc.runtime.hooks import Mechanism
-from polc.tests.kernel.scene import NODE, WORKLOAD, Recorder, Scene, Veth, sh
+from polc.tests.kernel.scene import NODE, WORKLOAD, Recorder, Scene, Veth, allowing, sh
 
 _NUMBERS = itertools.count()
 PREFIX = "polc-test-"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiler() -> None:
+    """LLVM's processes, which a first compilation starts: started in a namespace they would keep it alive."""
+    allowing()
 
 
 @pytest.fixture
