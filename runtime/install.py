@@ -26,7 +26,7 @@ from .gate import Gates, create_slots
 from .hits import Handover
 from .hooks import FILTER_NAME, FILTER_NAME_OWN_CLSACT, Mechanism, TcHook
 from .kernel import Kernel
-from .loader import LoadedPair, load_pair
+from .loader import LoadedPair, Loading
 from .netlink import Link
 from .pins import SLOTS, WORD, Pins, Target, gate_pin
 from .policy import Policy
@@ -74,8 +74,8 @@ class Core:
 class Work:
     """One change, in the order of its methods. held: keeps open what is needed until the end.
 
-    `prepare` and `commit` raise CannotError, ObjectFault and OSError; what was done is then `undo`'s to take
-    back. After `commit` nothing is taken back any more.
+    `begin`, `prepare` and `commit` raise CannotError, ObjectFault and OSError; what was done is then `undo`'s
+    to take back. After `commit` nothing is taken back any more.
     """
 
     def __init__(self, site: Site, standing: Standing, change: Change, held: ExitStack) -> None:
@@ -83,6 +83,7 @@ class Work:
         self._standing = standing
         self._change = change
         self._held = held
+        self._loading: Loading | None = None
         self._pair: LoadedPair | None = None
         self._filled: set[int] = set()
         self._hits = Handover(site.bpf, change.core)
@@ -105,15 +106,19 @@ class Work:
 
     # --- before the store ---------------------------------------------------------------------------
 
-    def prepare(self, pair: ObjectPair, config: Config, undo: Rollback, until: ExitStack) -> None:
+    def begin(self, pair: ObjectPair, config: Config) -> None:
+        """Hands the programs to the verifier, which nobody has to wait for until `prepare`."""
+        if self._change.generation:
+            settings = replace(config, generation=self._change.generation)
+            shared = {layout.MAP_SLOTS: self._core.slots, **self._shared_maps()}
+            loading = Loading(self._site.bpf, pair, settings, shared, self._site.frozen)
+            self._loading = self._held.enter_context(loading)
+
+    def prepare(self, undo: Rollback, until: ExitStack) -> None:
         """Everything but the store. until: keeps open what only taking back needs."""
         change = self._change
-        if change.generation:
-            settings = replace(config, generation=change.generation)
-            shared = {layout.MAP_SLOTS: self._core.slots, **self._shared_maps()}
-            self._pair = self._held.enter_context(
-                load_pair(self._site.bpf, pair, settings, shared, self._site.frozen)
-            )
+        if self._loading is not None:
+            self._pair = self._held.enter_context(self._loading.finish())
         self._site.pins.put_if_wrong({SLOTS: self._core.slots, WORD: self._core.word}, undo, self._held)
         if change.first_closed:
             self._word.store(1)

@@ -7,8 +7,8 @@ Both programs are loaded before anything else happens: a pair of which one half 
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Final
@@ -82,6 +82,61 @@ class LoadedPair:
         self.close()
 
 
+class Loading:
+    """A pair on its way: its maps are there, both programs are with the verifier. A context manager that
+    waits for them and lets go of what `finish` did not hand out."""
+
+    def __init__(
+        self,
+        bpf: Bpf,
+        pair: ObjectPair,
+        config: Config,
+        shared: Mapping[str, Fd] | None = None,
+        frozen: Frozen | None = None,
+    ) -> None:
+        """Arguments and errors as of `load_pair`; `shared` stays open until the end."""
+        with ExitStack() as stack:
+            given = dict(shared or {})
+            specs = _specs(pair)
+            for spec in specs:
+                if spec.name in given:
+                    _check_shape(bpf, spec, given[spec.name])
+            made = _create(bpf, [spec for spec in specs if spec.name not in given])
+            for map_ in made.values():
+                stack.enter_context(map_)
+            self._maps = {**given, **made}
+            parts = stack.enter_context(Frozen()) if frozen is None else frozen
+            self._halves = [
+                stack.enter_context(_Half(bpf, side, config, self._maps, parts))
+                for side in (pair.ingress, pair.egress)
+            ]
+            self._pair, self._config, self._own = pair, config, stack.pop_all()
+
+    def finish(self) -> LoadedPair:
+        """The pair, once both programs are verified; raises as `load_pair`."""
+        with ExitStack() as stack:
+            sides = []
+            for half in self._halves:
+                loaded = half.finish()
+                stack.enter_context(loaded.program)
+                sides.append(loaded)
+            stack.push(self._own.pop_all())
+            return LoadedPair(
+                self._pair.identity, self._config, sides[0], sides[1], self._maps, stack.pop_all()
+            )
+
+    def close(self) -> None:
+        self._own.close()
+
+    def __enter__(self) -> Loading:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
 def load_pair(
     bpf: Bpf,
     pair: ObjectPair,
@@ -89,28 +144,14 @@ def load_pair(
     shared: Mapping[str, Fd] | None = None,
     frozen: Frozen | None = None,
 ) -> LoadedPair:
-    """Loads both programs with the same settings, over the same maps.
+    """Loads both programs, side by side, with the same settings and over the same maps.
 
     shared: descriptors by map name; a map of the objects that is not among them is made new, once for both.
     frozen: what may be used again of the pairs loaded before.
     Raises VerifierError and ObjectFault (the objects' fault), CannotError (the machine's).
     """
-    with ExitStack() as stack:
-        given = dict(shared or {})
-        specs = _specs(pair)
-        for spec in specs:
-            if spec.name in given:
-                _check_shape(bpf, spec, given[spec.name])
-        made = _create(bpf, [spec for spec in specs if spec.name not in given])
-        for map_ in made.values():
-            stack.enter_context(map_)
-        maps = {**given, **made}
-        sides = []
-        for side in (pair.ingress, pair.egress):
-            loaded = load_object(bpf, side, config, maps, frozen)
-            stack.enter_context(loaded.program)
-            sides.append(loaded)
-        return LoadedPair(pair.identity, config, sides[0], sides[1], maps, stack.pop_all())
+    with Loading(bpf, pair, config, shared, frozen) as loading:
+        return loading.finish()
 
 
 def create_maps(bpf: Bpf, pair: ObjectPair, without: Collection[str] = ()) -> dict[str, Fd]:
@@ -146,31 +187,69 @@ def _create_map(bpf: Bpf, spec: MapSpec) -> Fd:
         raise _fault(error, f"make the map {spec.name}") from None
 
 
-def load_object(
-    bpf: Bpf, source: PairObject, config: Config, maps: Mapping[str, Fd], frozen: Frozen | None = None
-) -> LoadedProgram:
-    """Loads one program over maps that are all there; raises as `load_pair`."""
-    doing = f"load the {source.direction.word} program"
-    try:
-        with ExitStack() as own:
-            parts = own.enter_context(Frozen()) if frozen is None else frozen
+class _Half:
+    """One program on its way, over maps that are all there; keeps its sections open until it is loaded."""
+
+    def __init__(
+        self, bpf: Bpf, source: PairObject, config: Config, maps: Mapping[str, Fd], frozen: Frozen
+    ) -> None:
+        self._bpf, self._source = bpf, source
+        with self._faults():
             described = loadable(source.elf)
-            btf = parts.btf(bpf, described)
-            sections = {
-                name: _load_section(bpf, source, name, config, described, parts)
+            btf = frozen.btf(bpf, described)
+            self._sections = {
+                name: _load_section(bpf, source, name, config, described, frozen)
                 for name in _SECTIONS
                 if name in source.elf.sections and source.elf.section(name).size
             }
-            insns = relocated(source.elf, maps, sections)
-            with ExitStack() as undo:
-                program = undo.enter_context(_load_code(bpf, source, insns, btf))
-                verified = _bind(bpf, program, sections.values())
-                undo.pop_all()
-            return LoadedProgram(source.direction, program, len(insns) // INSN_BYTES, verified)
-    except (ElfError, BtfError) as error:
-        raise ObjectFault(f"cannot {doing}: {error}", _AGAIN) from None
-    except BpfError as error:
-        raise _fault(error, doing) from None
+            self._code = _code(source, relocated(source.elf, maps, self._sections), btf)
+            self._loading = bpf.begin_load(self._code)
+        self._taken = False
+
+    def finish(self) -> LoadedProgram:
+        """Waits for the verifier; raises as `load_pair`."""
+        with self._faults(), ExitStack() as undo:
+            program = undo.enter_context(self._verified())
+            verified = _bind(self._bpf, program, self._sections.values())
+            undo.pop_all()
+        count = len(self._code.insns) // INSN_BYTES
+        return LoadedProgram(self._source.direction, program, count, verified)
+
+    def _verified(self) -> Fd:
+        """Loaded without a log, which is faster; a refused program is verified again to have it."""
+        self._taken = True
+        try:
+            return self._loading.result()
+        except BpfError as error:
+            if error.errno in _MACHINE_ERRORS:
+                raise
+        try:
+            return self._bpf.prog_load(self._code, _LOG_LEVEL)[0]
+        except BpfError as error:
+            if error.errno in _MACHINE_ERRORS:
+                raise
+            lines = program_lines(self._source.elf)
+            raise verifier_error(self._source.direction.word, error.log, lines) from None
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        doing = f"load the {self._source.direction.word} program"
+        try:
+            yield
+        except (ElfError, BtfError) as error:
+            raise ObjectFault(f"cannot {doing}: {error}", _AGAIN) from None
+        except BpfError as error:
+            raise _fault(error, doing) from None
+
+    def __enter__(self) -> _Half:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._taken and self._loading.exception() is None:
+            self._loading.result().close()
+        self._sections.clear()
 
 
 def _load_section(bpf: Bpf, source: PairObject, name: str, config: Config, btf: bytes, parts: Frozen) -> Fd:
@@ -185,11 +264,10 @@ def _load_section(bpf: Bpf, source: PairObject, name: str, config: Config, btf: 
     return parts.section(bpf, section_map_name(name, source.direction), data, btf, value_type)
 
 
-def _load_code(bpf: Bpf, source: PairObject, insns: bytes, btf: Fd) -> Fd:
-    """Loads without a log first, which is faster; a refused program is verified again to have it."""
+def _code(source: PairObject, insns: bytes, btf: Fd) -> ProgramCode:
     info = debug_info(source.elf)
     license_ = source.elf.section(layout.SECTION_LICENSE).data.split(b"\0", 1)[0].decode("ascii", "replace")
-    code = ProgramCode(
+    return ProgramCode(
         layout.program_symbol(source.direction),
         insns,
         license_,
@@ -199,17 +277,6 @@ def _load_code(bpf: Bpf, source: PairObject, insns: bytes, btf: Fd) -> Fd:
         info.line_info,
         info.line_rec_size,
     )
-    try:
-        return bpf.prog_load(code)[0]
-    except BpfError as error:
-        if error.errno in _MACHINE_ERRORS:
-            raise
-    try:
-        return bpf.prog_load(code, _LOG_LEVEL)[0]
-    except BpfError as error:
-        if error.errno in _MACHINE_ERRORS:
-            raise
-        raise verifier_error(source.direction.word, error.log, program_lines(source.elf)) from None
 
 
 def _bind(bpf: Bpf, program: Fd, sections: Iterable[Fd]) -> int:

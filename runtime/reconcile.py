@@ -1,6 +1,6 @@
 """Many interfaces in one pass: for each, what is wanted and what the kernel shows become the fewest changes.
 
-    look at each → lock and look again → make everything and store the word → ONE grace period for all
+    look at each → lock and look again → load, make everything and store the word → ONE grace period for all
     → tidy → read back
 
 An interface that is as wanted costs one look. Nothing of one interface holds another up: its fault is its
@@ -39,6 +39,7 @@ from .status import describe
 from .surroundings import Surroundings
 
 _SHORT: Final = 0.02  # seconds that a job of many waits for its lock
+_AHEAD: Final = 2  # jobs whose programs are with the verifier while one is installed
 _Fault = TypeVar("_Fault", bound=BaseException)
 _TCX_WRITES: Final = ("LINK_CREATE", "LINK_UPDATE", "LINK_DETACH", "PROG_ATTACH", "PROG_DETACH")
 
@@ -84,8 +85,10 @@ def reconcile(kernel: Kernel, jobs: Sequence[Job], gates: Gates, grace: Grace) -
         for piece in busy:
             piece.do(partial(piece.lock, patience))
         late = _wait(kernel, grace, any(one.waits_before for one in busy))
-        for piece in busy:
-            piece.do(partial(piece.install, late))
+        for number, piece in enumerate(busy):
+            for ahead in busy[number : number + 1 + _AHEAD]:
+                ahead.do(partial(ahead.begin, late))
+            piece.do(piece.install)
         late = _wait(kernel, grace, any(one.waits_after for one in busy))
         for piece in busy:
             piece.do(partial(piece.finish, late))
@@ -135,7 +138,7 @@ class _Piece:
         )
         self._decision: Decision | None = None
         self._work: Work | None = None
-        self._in_force = False
+        self._begun = self._in_force = False
         self._report: AttachReport | None = None
         self._fault: RuntimeFault | None = None
         self._writes = self._tc_writes = 0
@@ -191,20 +194,27 @@ class _Piece:
             site = Site(self._kernel, self.job.link, self._gates, around, passing.known, passing.frozen)
             self._work = Work(site, decision.standing, decision.change, self._held)
 
-    def install(self, late: BpfError | None) -> None:
+    def begin(self, late: BpfError | None) -> None:
+        """Once; the verifier is at it while other jobs are worked on."""
         assert self._work is not None, "a job that is still open was decided to be worked on"
         assert self._decision is not None, "decided under the lock"
         if late is not None and not self._work.at_rest:
             raise late
+        if not self._begun:
+            self._work.begin(self.job.pair, self._decision.wish.config)
+        self._begun = True
+
+    def install(self) -> None:
+        assert self._work is not None, "as in `begin`"
         with ExitStack() as until, Rollback() as undo:
-            self._work.prepare(self.job.pair, self._decision.wish.config, undo, until)
+            self._work.prepare(undo, until)
             self._work.commit()
             undo.keep()
         self._in_force = True
 
     def finish(self, late: BpfError | None) -> None:
-        assert self._work is not None, "as in `install`"
-        assert self._decision is not None, "as in `install`"
+        assert self._work is not None, "as in `begin`"
+        assert self._decision is not None, "as in `begin`"
         left = self._work.tidy(f"no grace period: {late.strerror}" if late is not None else "")
         reading = self._read_back()
         left += self._work.tidy_pins(judge(reading), self._decision.stale)

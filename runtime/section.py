@@ -28,8 +28,9 @@ def section_map(bpf: Bpf, name: str, data: bytes, btf: Fd | None = None, value_t
 class Frozen:
     """BTF and frozen sections that were loaded, by their bytes: who loads the same again shares it.
 
-    Nobody can change them: a hundred interfaces with one policy have one table. Keeps the newest open, enough
-    for one pair, and owns them; a context manager. Methods raise BpfError.
+    Nobody can change them: a hundred interfaces with one policy have one table. Keeps the newest, enough for
+    one pair; an older one is closed when the last who got it lets go. A context manager, at whose end nobody
+    may need any more what it gave. Methods raise BpfError.
     """
 
     def __init__(self) -> None:
@@ -49,7 +50,7 @@ class Frozen:
             self._kept[key] = make()
         self._kept.move_to_end(key)
         while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)[1].close()
+            self._kept.popitem(last=False)
         return self._kept[key]
 
     def close(self) -> None:

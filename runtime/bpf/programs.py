@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import errno
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from . import attr
@@ -73,30 +75,10 @@ class ProgramCalls(Syscall):
 
         log_level: 0 none, 1 the path taken, 2 every instruction, 4 statistics. Raises BpfError with `log`.
         """
-        insns = ctypes.create_string_buffer(code.insns, len(code.insns))
-        license_ = ctypes.create_string_buffer(code.license.encode("ascii"))
         log = ctypes.create_string_buffer(log_size) if log_level else None
-        request = attr.ProgLoad(
-            prog_type=ProgType.SCHED_CLS,
-            insn_cnt=len(code.insns) // INSN_BYTES,
-            insns=address(insns),
-            license=address(license_),
-            log_level=log_level,
-            log_size=log_size if log_level else 0,
-            log_buf=address(log),
-            prog_name=attr.name_of(code.name),
-        )
-        records = []
-        if code.btf is not None:
-            request.prog_btf_fd = code.btf.number
-            for field, data, size in (
-                ("func_info", code.func_info, code.func_rec_size),
-                ("line_info", code.line_info, code.line_rec_size),
-            ):
-                records.append(ctypes.create_string_buffer(data, max(len(data), 1)))
-                setattr(request, field, address(records[-1]) if data else 0)
-                setattr(request, f"{field}_rec_size", size if data else 0)
-                setattr(request, f"{field}_cnt", len(data) // size)
+        request, _buffers = _load_request(code)
+        request.log_level, request.log_buf = log_level, address(log)
+        request.log_size = log_size if log_level else 0
         try:
             fd = Fd(self.call(Command.PROG_LOAD, request, code.name))
         except BpfError as error:
@@ -104,6 +86,16 @@ class ProgramCalls(Syscall):
                 error.log = log.value.decode("utf-8", "replace")
             raise
         return fd, log.value.decode("utf-8", "replace") if log is not None else ""
+
+    def begin_load(self, code: ProgramCode) -> Future[Fd]:
+        """As `prog_load` without a log, beside what the caller does meanwhile: the verifier takes most of the
+        time of a swap. What `code` names by descriptor has to stay open until the answer is there."""
+        request, buffers = _load_request(code)
+
+        def loaded(number: int, _kept: Sequence[object] = buffers) -> Fd:
+            return Fd(number)
+
+        return self.begin(Command.PROG_LOAD, request, code.name, loaded)
 
     def prog_bind_map(self, prog: Fd, map_: Fd) -> None:
         """Makes the program hold (and list) a map its code does not refer to; a bound one stays as it is."""
@@ -144,3 +136,28 @@ class TestRunner:
         request.data_size_out = request.ctx_size_out = 0
         self._bpf.call(Command.PROG_TEST_RUN, request)
         return RunResult(ctypes.c_int32(request.retval).value, request.duration)
+
+
+def _load_request(code: ProgramCode) -> tuple[attr.ProgLoad, Sequence[object]]:
+    """The request, and the buffers it points to, which the caller keeps alive over the call."""
+    insns = ctypes.create_string_buffer(code.insns, len(code.insns))
+    license_ = ctypes.create_string_buffer(code.license.encode("ascii"))
+    request = attr.ProgLoad(
+        prog_type=ProgType.SCHED_CLS,
+        insn_cnt=len(code.insns) // INSN_BYTES,
+        insns=address(insns),
+        license=address(license_),
+        prog_name=attr.name_of(code.name),
+    )
+    records = []
+    if code.btf is not None:
+        request.prog_btf_fd = code.btf.number
+        for field, data, size in (
+            ("func_info", code.func_info, code.func_rec_size),
+            ("line_info", code.line_info, code.line_rec_size),
+        ):
+            records.append(ctypes.create_string_buffer(data, max(len(data), 1)))
+            setattr(request, field, address(records[-1]) if data else 0)
+            setattr(request, f"{field}_rec_size", size if data else 0)
+            setattr(request, f"{field}_cnt", len(data) // size)
+    return request, (insns, license_, *records)

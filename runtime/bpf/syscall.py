@@ -8,9 +8,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import platform
+import threading
 import time
 from collections import Counter
-from typing import Final
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Final, TypeVar
 
 from .fault import BpfError
 from .kinds import WRITES, Command
@@ -26,6 +29,7 @@ _SYSCALL.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_ulo
 _PASSING: Final = frozenset({Command.PROG_LOAD, Command.LINK_GET_FD_BY_ID})
 _BUSY_RETRIES: Final = 5
 _SETTLING: Final = 0.005  # seconds
+_T = TypeVar("_T")
 
 
 def address(buffer: ctypes.Array[ctypes.c_char] | None) -> int:
@@ -42,8 +46,32 @@ class Syscall:
 
     def call(self, command: Command, attr: ctypes.Structure, about: str = "") -> int:
         """The kernel's non-negative answer; raises BpfError."""
+        self._count(command)
+        return self._ask(command, attr, about)
+
+    def begin(
+        self, command: Command, attr: ctypes.Structure, about: str, answered: Callable[[int], _T]
+    ) -> Future[_T]:
+        """The same in a thread beside the caller's; counted at once. answered: makes something of the answer.
+        What `attr` points to has to live until then."""
+        self._count(command)
+        future: Future[_T] = Future()
+
+        def ask() -> None:
+            try:
+                future.set_result(answered(self._ask(command, attr, about)))
+            except BpfError as error:
+                future.set_exception(error)
+
+        # A thread of a pool would keep the network namespace alive that it was started in.
+        threading.Thread(target=ask, name=command.name).start()
+        return future
+
+    def _count(self, command: Command) -> None:
         if command in WRITES:
             self.note_write(command.name)
+
+    def _ask(self, command: Command, attr: ctypes.Structure, about: str) -> int:
         if self._number is None:
             raise BpfError(errno.ENOSYS, command, f"on {platform.machine()}")
         for attempt in range(_BUSY_RETRIES):

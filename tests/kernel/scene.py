@@ -7,6 +7,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from socket import AF_INET, SOCK_DGRAM, socket
@@ -106,6 +107,13 @@ class Recorder(Bpf):
     def prog_load(self, code: ProgramCode, log_level: int = 0, log_size: int = 1 << 24) -> tuple[Fd, str]:
         made = super().prog_load(code, log_level, log_size)
         self.made.add((Object.PROG, self.prog_info(made[0]).id))
+        return made
+
+    def begin_load(self, code: ProgramCode) -> Future[Fd]:
+        """Waited for, so that what was made is known."""
+        made = super().begin_load(code)
+        if made.exception() is None:
+            self.made.add((Object.PROG, self.prog_info(made.result()).id))
         return made
 
     def link_create(

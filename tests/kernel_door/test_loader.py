@@ -8,8 +8,11 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from ctypes import Structure
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from polc.pair import layout
@@ -26,6 +29,7 @@ from polc.tests.pair.specimen import Specimen
 
 pytestmark = pytest.mark.kernel
 
+_T = TypeVar("_T")
 CONFIG = Config(generation=7, l2_header=14, hz=250, flags=ConfigFlag.HOST, timeouts=(1, 2, 3, 4, 5, 6, 7, 8))
 
 
@@ -64,20 +68,36 @@ class Watched(Bpf):
         self.loaded: set[int] = set()
         self.failing: tuple[Command, int, int] | None = None  # command, how many times it works, errno
 
-    def prog_load(self, code: ProgramCode, log_level: int = 0, log_size: int = 1 << 24) -> tuple[Fd, str]:
-        program, log = super().prog_load(code, log_level, log_size)
-        failing, self.failing = self.failing, None
-        self.loaded.add(self.prog_info(program).id)
-        self.failing = failing
-        return program, log
+    def begin_load(self, code: ProgramCode) -> Future[Fd]:
+        """Waited for, so that what was loaded is known."""
+        made = super().begin_load(code)
+        if made.exception() is None:
+            failing, self.failing = self.failing, None
+            self.loaded.add(self.prog_info(made.result()).id)
+            self.failing = failing
+        return made
 
-    def call(self, command: Command, attr: Any, about: str = "") -> int:
+    def begin(
+        self, command: Command, attr: Structure, about: str, answered: Callable[[int], _T]
+    ) -> Future[_T]:
+        try:
+            self._count_down(command, about)
+        except BpfError as error:
+            failed: Future[_T] = Future()
+            failed.set_exception(error)
+            return failed
+        return super().begin(command, attr, about, answered)
+
+    def call(self, command: Command, attr: Structure, about: str = "") -> int:
+        self._count_down(command, about)
+        return Syscall.call(self, command, attr, about)
+
+    def _count_down(self, command: Command, about: str) -> None:
         if self.failing and command is self.failing[0]:
             _, left, number = self.failing
             if left <= 0:
                 raise BpfError(number, command, about)
             self.failing = command, left - 1, number
-        return Syscall.call(self, command, attr, about)
 
 
 def test_both_programs_run_with_btf_and_their_own_sections_frozen(bpf: Bpf) -> None:
@@ -177,7 +197,7 @@ def test_one_half_refused_means_neither_is_kept() -> None:
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(VerifierError):
         load_pair(bpf, pair, CONFIG)
-    assert len(bpf.loaded) == 1, "the good half was loaded first"
+    assert len(bpf.loaded) == 1, "only the good half was loaded"
     assert len(os.listdir("/proc/self/fd")) == before
     assert _gone(bpf, bpf.loaded)
 
