@@ -42,7 +42,7 @@ from .protocol import (
 # -P: no module is looked for where the agent happens to have been started.
 COMMAND: Final = (sys.executable, "-P", "-m", "polc.agent.worker")
 SECONDS: Final = 120.0  # without any sign of life while there is work
-OWN: Final = "worker"  # the code of findings that blame the child, and no policy
+OWN: Final = "POLC-E0803"  # the code of findings that blame the child, and no policy
 STEADY: Final = 60.0  # a child that lived so many seconds does not count as one more failure in a row
 
 

@@ -59,12 +59,13 @@ class Endpoint(Shape):
 
 
 class Finding(Shape):
-    """One thing to say about the input. at: `file:line:column`, `` when no place is to blame.
+    """One thing to say about the input. code: of docs/errors.md. at: `file:line:column`, `` when no place is
+    to blame.
 
     text: that line of the file; text, expected and hint may be empty.
     """
 
-    code: str
+    code: Annotated[str, Field(pattern=r"^POLC-[ENW]\d{4}$")]
     severity: Literal["error", "warning", "note"]
     message: str
     at: str = ""

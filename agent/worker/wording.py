@@ -9,6 +9,7 @@ from typing import Final
 from ...compiler.source import Diagnostic, Source
 from ..protocol import Finding, Findings
 
+FAULT: Final = "POLC-E0804"
 MAX_FINDINGS: Final = 200
 MAX_MESSAGE: Final = 2000  # characters
 MAX_LINE: Final = 200
@@ -24,7 +25,7 @@ def fault(error: Exception) -> Findings:
     """What is said of a fault of our own."""
     words = f"{type(error).__name__}: {error}".partition("\n")[0]
     message = f"polc failed to compile: {words[:MAX_MESSAGE]}"
-    return (Finding(code="fault", severity="error", message=message, hint="report it, with the files"),)
+    return (Finding(code=FAULT, severity="error", message=message, hint="report it, with the files"),)
 
 
 def _described(item: Diagnostic, sources: dict[str, Source]) -> Finding:
