@@ -48,7 +48,7 @@ STEADY: Final = 60.0  # a child that lived so many seconds does not count as one
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The texts of that revision are good. endpoints: all that a pair can be compiled for."""
+    """The texts of that revision are good. endpoints: all that there are."""
 
     revision: int
     endpoints: tuple[Endpoint, ...]

@@ -126,7 +126,7 @@ class Dispatch:
         inputs = self.books.inputs
         if loaded.revision >= inputs.revision:
             inputs.refused = ()
-        inputs.in_use, inputs.endpoints = loaded.revision, len(loaded.endpoints)
+        inputs.in_use, inputs.endpoints = loaded.revision, len(placed.by_interface) + len(placed.problems)
         inputs.unplaced = tuple(f"{one.endpoint.title}: {one.reason}" for one in placed.problems)
         self._names = _names(placed.by_interface.values())
         self._asked.clear()

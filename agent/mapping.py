@@ -1,7 +1,7 @@
 """Which interface carries which endpoint: by Calico's rule, by a name pattern, or by a list.
 
 What an object of the inventory itself says (`interfaceName` of a WorkloadEndpoint or HostEndpoint) comes
-first; `*` there means every interface and names none.
+first; `*` there means every interface and names none, so that its HostEndpoint is a problem unless listed.
 """
 
 from __future__ import annotations
@@ -125,13 +125,18 @@ class Placed:
 
 
 def place(endpoints: Iterable[Endpoint], rule: Rule) -> Placed:
-    """Gives each endpoint its interface; two on one interface is a problem of both."""
+    """Gives each endpoint its interface; two on one interface is a problem of both.
+
+    Those that have no interface of their own are left out; a list that means one nevertheless is told.
+    """
     claims: dict[str, list[Endpoint]] = {}
-    problems: list[Unplaced] = []
-    for endpoint in endpoints:
+    every = tuple(endpoints)
+    carried = [endpoint for endpoint in every if endpoint.carried]
+    problems = _listed_in_vain(every, carried, rule) if isinstance(rule, Listed) else []
+    for endpoint in carried:
         named = endpoint.interface if endpoint.interface != _EVERY else ""
         interface = named or rule.interface(endpoint.namespace, endpoint.name)
-        fault = "no interface is known for it" if interface is None else interface_fault(interface)
+        fault = _unknown(endpoint) if interface is None else interface_fault(interface)
         if interface is None or fault:
             problems.append(Unplaced(endpoint, fault))
         else:
@@ -142,6 +147,25 @@ def place(endpoints: Iterable[Endpoint], rule: Rule) -> Placed:
             problems += [Unplaced(item, f"interface {interface} is claimed by {names}") for item in claimants]
     placed = {interface: items[0] for interface, items in sorted(claims.items()) if len(items) == 1}
     return Placed(placed, tuple(problems))
+
+
+def _listed_in_vain(
+    endpoints: Iterable[Endpoint], carried: Iterable[Endpoint], rule: Listed
+) -> list[Unplaced]:
+    titles = {one.title for one in carried}
+    return [
+        Unplaced(one, f"a {one.kind} has no interface of its own, its pods have: list these")
+        for one in endpoints
+        if one.title not in titles and rule.interface(one.namespace, one.name) is not None
+    ]
+
+
+def _unknown(endpoint: Endpoint) -> str:
+    if not endpoint.host:
+        return "no interface is known for it"
+    every = "its interfaceName `*` means every interface of its host, which an agent does not do"
+    what = every if endpoint.interface == _EVERY else "it has no interfaceName"
+    return f"{what}; give each interface a HostEndpoint of its own, or list one for this"
 
 
 def interface_fault(name: str) -> str:

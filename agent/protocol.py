@@ -21,6 +21,8 @@ MAX_BLOBS: Final = 20_000  # one a file
 MAX_BLOB: Final = 64 << 20
 MAX_TOTAL: Final = 256 << 20  # bytes of one frame's blobs
 
+_CARRIED: Final = frozenset({"Pod", "WorkloadEndpoint", "HostEndpoint"})
+
 
 class ProtocolError(Exception):
     """The other end does not keep to the protocol: nothing that it says can be used any more."""
@@ -51,6 +53,12 @@ class Endpoint(Shape):
     def title(self) -> str:
         """Its name in words: `NS/NAME`, of a host the name alone."""
         return str(self.ref)
+
+    @property
+    def carried(self) -> bool:
+        """Whether it has an interface of its own. A Deployment, or its like, stands for pods that have one
+        each."""
+        return self.kind in _CARRIED
 
     @property
     def host(self) -> bool:

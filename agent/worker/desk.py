@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from ...compiler.ir.nodes import Program
 from ...compiler.pipeline import Inventory, Parsed, assemble, compile_resolved, parse_source, reviewed
 from ...compiler.reading import decode
-from ...compiler.resolve import EndpointRef, differing, resolve_endpoint, touched
+from ...compiler.resolve import EndpointRef, World, differing, resolve_endpoint, touched
 from ...compiler.resolve import endpoints as endpoints_of
 from ...compiler.source import CompileError, Diagnostics, Source
 from ...pair.failsafes import Failsafes
@@ -123,7 +123,7 @@ class Desk:
             findings = described(error.diagnostics, tuple(error.sources.values()))
             self._send(RefusedFrame(revision=self._revision, findings=findings))
             return True
-        refs = endpoints_of(inventory.world)
+        refs = _refs(inventory.world)
         self._note_touched(inventory, refs)
         self._inventory, self._good, self._loaded = inventory, dict(self._parsed), self._revision
         self._send(
@@ -215,6 +215,13 @@ def _parse(path: str, data: bytes) -> Parsed:
     return (
         Parsed(Source.of(path, ""), (), tuple(found)) if text is None else parse_source(Source.of(path, text))
     )
+
+
+def _refs(world: World) -> tuple[EndpointRef, ...]:
+    """Every endpoint, those too that there is no pair for: a HostEndpoint without addresses must not go
+    unnoticed, and compiling says what it lacks."""
+    hosts = {EndpointRef("", host.metadata.name, "HostEndpoint") for host in world.hosts}
+    return tuple(sorted(hosts.union(endpoints_of(world))))
 
 
 def _endpoints(inventory: Inventory, refs: Sequence[EndpointRef]) -> tuple[Endpoint, ...]:

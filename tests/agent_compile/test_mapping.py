@@ -51,6 +51,41 @@ def test_what_the_object_says_comes_first() -> None:
     assert place([every], Calico()).by_interface == {"cali68caf03a5f4": every}
 
 
+def test_a_workload_that_makes_pods_waits_for_no_interface_and_listing_it_is_a_problem() -> None:
+    kinds = (
+        "Deployment",
+        "StatefulSet",
+        "DaemonSet",
+        "ReplicaSet",
+        "ReplicationController",
+        "Job",
+        "CronJob",
+    )
+    makers = [WEB.model_copy(update={"kind": kind}) for kind in kinds]
+    for rule in (Calico(), Pattern("{name}"), Listed({"shop/api-0": "a"})):
+        assert place([*makers, API], rule) == place([API], rule)
+    listed = Listed({"default/web": "veth0"})
+    assert place([*makers, WEB], listed) == place([WEB], listed)
+    (problem,) = place(makers[:1], listed).problems
+    assert problem == Unplaced(
+        makers[0], "a Deployment has no interface of its own, its pods have: list these"
+    )
+
+
+@pytest.mark.parametrize(
+    ("interface", "words"), [("*", "every interface of its host"), ("", "no interfaceName")]
+)
+def test_a_host_endpoint_without_an_interface_of_its_own_is_a_problem_unless_listed(
+    interface: str, words: str
+) -> None:
+    host = Endpoint(namespace="", name="node-1", kind="HostEndpoint", interface=interface)
+    for rule in (Calico(), Pattern("{name}"), Listed({})):
+        placed = place([host], rule)
+        assert not placed.by_interface
+        assert [words in one.reason for one in placed.problems] == [True]
+    assert place([host], Listed({"node-1": "eth0"})).by_interface == {"eth0": host}
+
+
 def test_two_endpoints_on_one_interface_have_none_and_each_problem_names_both() -> None:
     other = Endpoint(namespace="b", name="web", kind="Pod")
     placed = place([WEB, API, other], Pattern("v-{name}"))

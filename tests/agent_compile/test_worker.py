@@ -12,6 +12,7 @@ from polc.agent.backoff import Backoff
 from polc.agent.compiling import (
     COMMAND,
     Answer,
+    Failed,
     Finished,
     Loaded,
     Made,
@@ -144,6 +145,12 @@ def test_the_worker_has_no_privilege_and_its_own_process_group(shared: Asked) ->
     assert {int(fields[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
     assert fields["NoNewPrivs"] == "1"
     assert os.getpgid(worker) == worker
+
+
+def test_a_host_endpoint_that_no_pair_can_be_for_is_an_endpoint_and_fails(shared: Asked) -> None:
+    endpoints = shared.load(60, {"host.yaml": HOST.replace(", expectedIPs: [192.0.2.1]", "")})
+    (failed,) = (one for one in shared.want(60, endpoints.values()) if isinstance(one, Failed))
+    assert (failed.endpoint.title, failed.findings[0].code) == ("node-eth0", "POLC-E0721")
 
 
 @pytest.mark.parametrize(
