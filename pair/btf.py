@@ -37,10 +37,7 @@ _LIMIT: Final = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class MapSpec:
-    """One BTF-defined map. type: BPF_MAP_TYPE_*. sizes in bytes, 0 when the map type has none.
-
-    key_type, value_type: BTF ids in this object, 0 when the definition gives sizes only.
-    """
+    """One BTF-defined map. type: BPF_MAP_TYPE_*. sizes in bytes, 0 when the map type has none."""
 
     name: str
     type: int
@@ -48,8 +45,6 @@ class MapSpec:
     map_flags: int
     key_size: int
     value_size: int
-    key_type: int = 0
-    value_type: int = 0
 
 
 def map_specs(elf: Elf) -> Mapping[str, MapSpec]:
@@ -60,7 +55,7 @@ def map_specs(elf: Elf) -> Mapping[str, MapSpec]:
 @lru_cache(maxsize=4)  # asked for with the checks of an object, and again with its identity
 def _map_specs(data: bytes) -> Mapping[str, MapSpec]:
     btf = read_btf(data)
-    number = btf.named(Kind.DATASEC, SECTION_MAPS)
+    number = btf.section(SECTION_MAPS)
     if number is None:
         return MappingProxyType({})
     specs = {}
@@ -77,9 +72,7 @@ def loadable(elf: Elf) -> bytes:
     """The `.BTF` section as BPF_BTF_LOAD takes it: sizes and offsets filled in. Raises BtfError."""
     btf = _read(elf)
     data = bytearray(btf.data)
-    for item in btf.types:
-        if item.kind is not Kind.DATASEC:
-            continue
+    for item in map(btf.type, btf.sections):
         name = btf.name(item)
         section = elf.sections.get(name)
         if section is None:
@@ -97,7 +90,7 @@ def loadable(elf: Elf) -> bytes:
 
 def datasec_id(elf: Elf, name: str) -> int | None:
     """The BTF id of that section's DATASEC (a map's btf_value_type_id), or None."""
-    return _read(elf).named(Kind.DATASEC, name)
+    return _read(elf).section(name)
 
 
 def metadata_btf(symbol: str, text: str) -> tuple[bytes, int]:
@@ -158,14 +151,12 @@ def _spec(btf: Btf, map_: str, variable: Type) -> MapSpec:
     if struct_type.kind is not Kind.STRUCT:
         raise BtfError(f"map {map_} is not defined by a struct")
     numbers = dict.fromkeys(("type", "max_entries", "map_flags", "key_size", "value_size"), 0)
-    types = {"key": 0, "value": 0}
     for name_at, member_type, _ in btf.entries(struct_type):
         name = btf.string(name_at)
         pointer = btf.resolve(member_type)
         if pointer.kind is not Kind.PTR:
             raise BtfError(f"map {map_}: {name} is not a pointer")
-        if name in types:
-            types[name] = pointer.value
+        if name in ("key", "value"):
             numbers[f"{name}_size"] = btf.size(pointer.value)
         elif name in numbers:
             array = btf.resolve(pointer.value)
@@ -176,4 +167,4 @@ def _spec(btf: Btf, map_: str, variable: Type) -> MapSpec:
             raise BtfError(f"map {map_} has a field {name!r} that a pair's maps do not have")
     if not numbers["type"] or max(numbers.values()) > _LIMIT:
         raise BtfError(f"map {map_} has no type, or a size out of range")
-    return MapSpec(map_, **numbers, key_type=types["key"], value_type=types["value"])
+    return MapSpec(map_, **numbers)

@@ -80,9 +80,10 @@ class Type(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Btf:
-    """types[i] has id i + 1; id 0 is void. data: the section."""
+    """types[i] has id i + 1; id 0 is void. sections: the ids of the DATASECs. data: the section's bytes."""
 
     types: tuple[Type, ...]
+    sections: tuple[int, ...]
     strings: bytes
     data: bytes
 
@@ -130,11 +131,11 @@ class Btf:
             return ()
         return tuple(BTF_TRIPLE.iter_unpack(self.data[item.at + BTF_TYPE.size : item.stop]))
 
-    def named(self, kind: Kind, name: str) -> int | None:
-        """The id of the only type of that kind and name, None when there is none."""
-        found = [i for i, item in enumerate(self.types, 1) if item.kind is kind and self.name(item) == name]
+    def section(self, name: str) -> int | None:
+        """The id of the only DATASEC of that name, None when there is none."""
+        found = [number for number in self.sections if self.name(self.type(number)) == name]
         if len(found) > 1:
-            raise BtfError(f"BTF has {len(found)} types {kind.name} {name}")
+            raise BtfError(f"BTF has {len(found)} types DATASEC {name}")
         return found[0] if found else None
 
 
@@ -160,7 +161,8 @@ def read_btf(data: bytes) -> Btf:
             raise BtfError("BTF types end inside a type")
         types.append(Type(kind, name_at, value, at, stop))
         at = stop
-    return Btf(tuple(types), strings, data)
+    sections = tuple(number for number, item in enumerate(types, 1) if item.kind is Kind.DATASEC)
+    return Btf(tuple(types), sections, strings, data)
 
 
 def parts(data: bytes) -> tuple[bytes, bytes]:

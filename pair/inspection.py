@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .btf import line_table, map_specs
+from .btf import line_table
 from .identity import SECTION_TEXT
 from .layout import SECTION_PROGRAM, SECTION_TABLES
 from .object import PairObject
@@ -87,7 +87,7 @@ def inspect_object(item: PairObject) -> Inspection:
             key_size=spec.key_size,
             value_size=spec.value_size,
         )
-        for spec in map_specs(elf).values()
+        for spec in item.maps.values()
     )
     return Inspection(
         path=item.path,

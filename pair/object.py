@@ -8,11 +8,12 @@ an object or to a `PairError`.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from .btf import BtfError, line_table, loadable, map_specs, program_info
+from .btf import BtfError, MapSpec, line_table, loadable, map_specs, program_info
 from .elf import ELF_MAGIC, MACHINE_BPF, Elf, ElfError, read_elf
 from .identity import SECTION_TEXT, IdentityError, identity
 from .layout import (
@@ -64,7 +65,10 @@ class PairError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PairObject:
-    """One object whose digest matches and whose parts agree. path: as given, for messages only."""
+    """One object whose digest matches and whose parts agree. path: as given, for messages only.
+
+    maps: by name.
+    """
 
     data: bytes = field(repr=False)
     path: str
@@ -75,6 +79,7 @@ class PairObject:
     endpoint: str
     addresses: tuple[str, ...]
     elf: Elf = field(repr=False)
+    maps: Mapping[str, MapSpec] = field(repr=False)
     provenance: ProvenanceTable = field(repr=False)
 
     @property
@@ -246,7 +251,7 @@ def _contents(data: bytes, path: str, note_at: int) -> PairObject:
         raise _Contradiction(f"{SECTION_CONFIG} is not {CONFIG_FORMAT.size} bytes long")
     if elf.symbol(program_symbol(note.direction)).section != SECTION_PROGRAM:
         raise _Contradiction(f"{program_symbol(note.direction)} is not in section {SECTION_PROGRAM}")
-    _check_btf(elf)
+    maps = _check_btf(elf)
     return PairObject(
         data,
         path,
@@ -257,17 +262,18 @@ def _contents(data: bytes, path: str, note_at: int) -> PairObject:
         note.endpoint,
         note.addresses,
         elf,
+        maps,
         provenance,
     )
 
 
-def _check_btf(elf: Elf) -> None:
-    """Reads all there is, for the refusals: whoever holds a PairObject will not meet a BtfError."""
-    map_specs(elf)
+def _check_btf(elf: Elf) -> Mapping[str, MapSpec]:
+    """The maps. Reads all there is, for the refusals: whoever holds a PairObject will not meet a BtfError."""
     loadable(elf)
     for section in (SECTION_PROGRAM, SECTION_TEXT):
         program_info(elf, section)
         line_table(elf, section)
+    return map_specs(elf)
 
 
 def _check_rodata(elf: Elf, note: Note) -> None:

@@ -34,7 +34,11 @@ Hits = tuple[Hit, ...]  # by counter: reasons, then rule indices
 def live_hits(bpf: Bpf, map_: Fd) -> Hits:
     """What one map of counters holds, summed over the CPUs. Raises BpfError."""
     rows = bpf.map_every_cpu(map_, bpf.map_info(map_).max_entries, HIT.size)
-    return tuple(sum((Hit(*one) for one in HIT.iter_unpack(row)), _NOTHING) for row in rows)
+    return tuple(_summed(row) if any(row) else _NOTHING for row in rows)
+
+
+def _summed(row: bytes) -> Hit:
+    return sum((Hit(*one) for one in HIT.iter_unpack(row)), _NOTHING)
 
 
 def program_hits(bpf: Bpf, policy: Policy) -> Hits:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import errno
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
 
 from ..pair import layout
-from ..pair.btf import BtfError, MapSpec, datasec_id, loadable, map_specs
+from ..pair.btf import BtfError, MapSpec, datasec_id, loadable
 from ..pair.elf import ElfError
 from ..pair.layout import Config, Direction
 from ..pair.object import ObjectPair, PairObject
@@ -294,10 +294,8 @@ def _specs(pair: ObjectPair) -> tuple[MapSpec, ...]:
     """The maps of both objects, one of a name; raises ObjectFault when they define one name in two ways."""
     specs: dict[str, MapSpec] = {}
     for source in (pair.ingress, pair.egress):
-        for name, spec in map_specs(source.elf).items():
-            # Ids of BTF types are each object's own.
-            plain = replace(spec, key_type=0, value_type=0)
-            if specs.setdefault(name, plain) != plain:
+        for name, spec in source.maps.items():
+            if specs.setdefault(name, spec) != spec:
                 raise ObjectFault(f"the two objects define map {name} in two ways", _AGAIN)
     return tuple(specs.values())
 

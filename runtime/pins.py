@@ -83,7 +83,7 @@ class Pins:
 
     def slots(self) -> int:
         """The id of the slot map that is pinned, 0 when there is none."""
-        found = self._bpf.obj_get(str(self.directory / SLOTS))
+        found = self._bpf.obj_get(f"{self.directory}/{SLOTS}")
         if found is None:
             return 0
         with found:
@@ -94,7 +94,7 @@ class Pins:
         return any(self._is_on_a_device(gate_pin(hook)) for hook in TcHook)
 
     def _is_on_a_device(self, name: str) -> bool:
-        link = self._bpf.obj_get(str(self.directory / name))
+        link = self._bpf.obj_get(f"{self.directory}/{name}")
         if link is None:
             return False
         with link:
@@ -111,7 +111,7 @@ class Pins:
         return Target(Object.LINK, self._bpf.link_info(fd).id)
 
     def _is_right(self, name: str, wanted: Target | None) -> bool:
-        found = self._bpf.obj_get(str(self.directory / name))
+        found = self._bpf.obj_get(f"{self.directory}/{name}")
         if found is None:
             return wanted is None
         with found:

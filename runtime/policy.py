@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from ..pair import layout
@@ -35,13 +36,18 @@ class Policy:
 
     def table(self) -> ProvenanceTable | None:
         """The provenance as a table; None when it is not one this polc reads."""
-        try:
-            return decode(self.provenance)
-        except ProvenanceError:
-            return None
+        return _table(self.provenance)
 
     def is_for(self, direction: Direction) -> bool:
         return self.direction == direction.word
+
+
+@lru_cache(maxsize=8)  # an interface's old and new programs: counters and the report ask again and again
+def _table(provenance: bytes) -> ProvenanceTable | None:
+    try:
+        return decode(provenance)
+    except ProvenanceError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

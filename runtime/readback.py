@@ -24,6 +24,7 @@ from .policy import Policy, Stranger, read_policy
 _TRIES: Final = 64
 _WORD_BYTES: Final = 8
 _ID_BYTES: Final = 4
+_BANKS: Final = [(slot(bank, Direction.INGRESS), slot(bank, Direction.EGRESS)) for bank in (0, 1)]
 
 Slot = Policy | Stranger | None
 
@@ -51,11 +52,9 @@ class Core:
     value: int
     contents: tuple[Slot, ...]
 
-    def at(self, bank: int, direction: Direction) -> Slot:
-        return self.contents[slot(bank, direction)]
-
     def bank(self, bank: int) -> tuple[Slot, Slot]:
-        return self.at(bank, Direction.INGRESS), self.at(bank, Direction.EGRESS)
+        ingress, egress = _BANKS[bank]
+        return self.contents[ingress], self.contents[egress]
 
     @property
     def active(self) -> tuple[Slot, Slot]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from ...pair.btf_types import BTF_HEADER, BTF_TRIPLE, BTF_TYPE, Kind, read_btf
+from ...pair.btf_types import BTF_HEADER, BTF_TRIPLE, BTF_TYPE, read_btf
 from ...pair.layout import SECTION_NOTE, SECTION_PROVENANCE
 from ..plan.plan import FIRST_LINE, HOME_LINE
 from .elf_writing import Blank, read_blank
@@ -65,7 +65,7 @@ class _Form:
 def _form(raw: bytes) -> _Form:
     blank = read_blank(raw, lambda name: name.startswith((".debug_", ".rel.debug_")))
     btf = read_btf(blank.section(".BTF"))
-    number = btf.named(Kind.DATASEC, SECTION_PROVENANCE)
+    number = btf.section(SECTION_PROVENANCE)
     assert number is not None
     section = btf.type(number)
     ((variable, _, _),) = btf.entries(section)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class ProgInfo:
+class ProgInfo(NamedTuple):
     """From struct bpf_prog_info. map_ids: in the kernel's order (first reference in the code, then bound).
 
     load_time: CLOCK_BOOTTIME ns. verified: instructions the verifier processed. insns: bytes of xlated code.
@@ -24,8 +23,7 @@ class ProgInfo:
     jited_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class MapInfo:
+class MapInfo(NamedTuple):
     """From struct bpf_map_info; `flags` are BPF_F_* as given at creation."""
 
     id: int
@@ -39,8 +37,7 @@ class MapInfo:
     btf_value_type_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class LinkInfo:
+class LinkInfo(NamedTuple):
     """From struct bpf_link_info. ifindex and attach_type are a tcx link's (0 otherwise, or when detached)."""
 
     id: int
@@ -50,14 +47,12 @@ class LinkInfo:
     attach_type: int
 
 
-@dataclass(frozen=True, slots=True)
-class BtfInfo:
+class BtfInfo(NamedTuple):
     id: int
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class HookState:
+class HookState(NamedTuple):
     """One tcx hook: programs in running order with their links (0 = attached without link), and the revision.
 
     The revision rises with every change at the hook and falls back to 1 when it empties.

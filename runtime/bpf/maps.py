@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
+import os
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,6 +17,7 @@ from .memory import Memory
 from .requests import MapShape
 from .syscall import Syscall, address
 
+_FDINFO: Final = 4096  # bytes; a map's is about 200
 _POSSIBLE: Final = "/sys/devices/system/cpu/possible"
 
 
@@ -138,8 +140,11 @@ class MapCalls(Syscall):
 
     def map_frozen(self, map_: Fd) -> bool:
         """Read from fdinfo: MAP_FREEZE leaves no trace in struct bpf_map_info (kernel/bpf/syscall.c)."""
-        with open(f"/proc/thread-self/fdinfo/{map_.number}", "rb", buffering=0) as file:
-            return b"\nfrozen:\t1\n" in file.read()
+        file = os.open(f"/proc/thread-self/fdinfo/{map_.number}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return b"\nfrozen:\t1\n" in os.read(file, _FDINFO)
+        finally:
+            os.close(file)
 
     def map_memory(self, map_: Fd, size: int, offset: int = 0, writable: bool = False) -> Memory:
         """The map's memory in this process; raises OSError as `Memory` does."""

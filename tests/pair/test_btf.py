@@ -35,11 +35,9 @@ def with_btf(edit: tuple[int, bytes], section: str = ".BTF") -> Elf:
 
 def test_map_definitions_are_those_of_the_source(elf: Elf) -> None:
     specs = map_specs(elf)
-    flows = specs["polc_flows"]
-    assert flows.key_type == flows.value_type != 0
     assert [*specs.values()] == [
         MapSpec("polc_events", 27, 4096, 0, 0, 0),
-        MapSpec("polc_flows", 9, 12345, 0, 8, 8, flows.key_type, flows.value_type),
+        MapSpec("polc_flows", 9, 12345, 0, 8, 8),
         MapSpec("polc_hits_in", 6, 18, 0, 4, 16),
         MapSpec("polc_slots", 3, 4, 0, 4, 4),
     ]
