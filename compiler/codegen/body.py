@@ -77,6 +77,11 @@ class Body:
         register after or, xor, mul and shifts by a register that holds no constant (6.12 does not)."""
         return self.op("and", self.opaque(value), mask)
 
+    def exchanged(self, flag: Value, left: Value, right: Value) -> tuple[str, str]:
+        """(left, right) when the flag is 0, (right, left) when it is 1, without a branch."""
+        unlike = self.op("and", self.op("xor", left, right), self.op("sub", 0, flag))
+        return self.op("xor", left, unlike), self.op("xor", right, unlike)
+
     # --- memory -------------------------------------------------------------------------------------
 
     def slot(self, name: str, type: str = "i64") -> Slot:

@@ -32,6 +32,9 @@ KEY_LOCAL, KEY_REMOTE, KEY_LOCAL_PORT, KEY_REMOTE_PORT, KEY_PROTOCOL, KEY_FAMILY
 )
 
 
+PEEK_LIMIT = 40  # bytes: an IPv6 header
+
+
 class Mode:
     """What an allow does to the flow map (variable `mode`)."""
 
@@ -54,6 +57,7 @@ class Code:
     inner_key: Slot  # of the packet inside an ICMP error
     entry_image: Slot
     hit_key: Slot  # index of a counter
+    peeked: Slot  # a copy of a header that few packets have
     resumed: Slot  # 1 when the other direction asked to judge the reversed tuple
     six: Slot  # 1 for IPv6
     protocol: Slot
@@ -68,7 +72,8 @@ class Code:
     tcp_flags: Slot
     mode: Slot
     next_state: Slot
-    entry: Slot  # the live flow entry or null
+    entry: Slot  # the live flow entry or null, as far as `judge`
+    unruled: Slot  # 1 when no rule of the policy allowed the flow that is judged again
     reason: Slot
     rule: Slot
     nought: Slot  # 0, which the verifier does not know
@@ -127,7 +132,8 @@ class Code:
         third of the time, which is most of what a swap costs. A bound that is needed is compared afterwards.
         """
         for variable in variables:
-            self.body.set(variable, self.body.op("xor", self.body.get(variable), self.body.get(self.nought)))
+            hidden = self.body.op("xor", self.body.get(variable), self.body.get(self.nought))
+            self.body.set(variable, self.body.opaque(hidden))
 
     def generation(self) -> str:
         return self.body.load("i32", self.config, CONFIG_GENERATION, align=4)
@@ -150,6 +156,7 @@ def begin(body: Body, machine: Machine, plan: JudgePlan, locations: Mapping[int,
         "entry_image": f"[{FLOW_ENTRY_SIZE} x i8]",
         "entry": "ptr",
         "hit_key": "i32",
+        "peeked": f"[{PEEK_LIMIT} x i8]",
     }
     names = [
         name for name in Code.__dataclass_fields__ if name not in ("body", "machine", "plan", "locations")

@@ -17,6 +17,7 @@ from ...pair.layout import (
     HZ_DEFAULT,
     MAP_FLOWS,
     MAP_SLOTS,
+    NO_RULE,
     ConfigFlag,
 )
 from ...pair.packet import Reason
@@ -26,7 +27,7 @@ from .body import Slot
 from .context import Code
 from .hits import count_rule
 from .machine import Field, Helper
-from .parse import in_memory, store_sides, window
+from .parse import forget_parsed, in_memory, peek, store_sides
 
 
 def live_entry(code: Code, key: Slot, absent: str) -> tuple[str, str]:
@@ -39,7 +40,8 @@ def live_entry(code: Code, key: Slot, absent: str) -> tuple[str, str]:
     timeout = b.op("and", code.table(code.plan.fixed.timeouts, row, "i8", 1), 7)
     given = b.load("i32", b.address(code.config, b.op("shl", timeout, 2)), CONFIG_TIMEOUTS, align=4)
     default = code.table(code.plan.fixed.timeout_defaults, timeout, "i32", 4)
-    seconds = b.choose(b.test("eq", given, 0), default, given)
+    # The sign of given - 1 is set for 0 alone: then it is the default, without a branch.
+    seconds = b.op("or", given, b.op("and", default, b.op("ashr", b.op("sub", given, 1), 63)))
     told = b.load("i32", code.config, CONFIG_HZ, align=4)
     hz = b.choose(b.test("eq", told, 0), HZ_DEFAULT, told)
     idle = b.op("sub", code.now(), b.load("i64", entry, ENTRY_SEEN, align=8))
@@ -61,8 +63,7 @@ def track(code: Code) -> None:
     b = code.body
     who, state = b.slot("who"), b.slot("state")
     b.label("track")
-    code.forget(code.resumed, code.six, code.protocol, code.kind, code.event, code.icmp, code.tcp_flags)
-    code.forget(code.judged_sport, code.judged_dport, code.shown_sport, code.shown_dport)
+    forget_parsed(code)
     b.set(code.entry, "null")
     b.set(who, int(flow.Who.OWNER))
     b.set(state, int(flow.State.NONE))
@@ -124,7 +125,8 @@ def _accept(code: Code) -> None:
     b.go("allow")
     b.label("stale")
     b.set(code.mode, cx.Mode.REJUDGE)
-    owner = b.op("and", b.load("i8", b.get(code.entry), ENTRY_OWNER), 1)
+    b.set(code.unruled, b.widen(b.test("eq", b.load("i32", entry, ENTRY_RULE, align=4), NO_RULE), "i1"))
+    owner = b.op("and", b.load("i8", entry, ENTRY_OWNER), 1)
     b.leave_if(b.test("eq", owner, int(code.direction)), "judge")
     b.leave_if(b.test("ne", b.get(code.resumed), 0), code.dropping(Reason.NO_FLOW))
     _ask_peer(code)
@@ -177,7 +179,8 @@ def settle(code: Code) -> None:
     )
     b.go("allow")
     b.label("update")
-    entry = b.get(code.entry)
+    # Looked up again, which is rare: kept over the rules it would have them verified once more.
+    entry = code.call(Helper.MAP_LOOKUP, ("ptr", code.map(MAP_FLOWS)), ("ptr", code.key.name))
     b.leave_if(b.test("eq", entry, "null", "ptr"), "allow")
     stamp(code, entry)
     b.go("allow")
@@ -200,7 +203,7 @@ def related(code: Code) -> None:
     b.store("i8", b.load("i8", code.key.name, cx.KEY_FAMILY), code.inner_key.name, cx.KEY_FAMILY)
     b.branch(b.test("ne", b.get(code.six), 0), "error6", "error4")
     b.label("error4")
-    header = window(code, inner, 20, unrelated)
+    header = peek(code, inner, 20, unrelated)
     first = b.load("i8", header)
     b.leave_if(b.test("ne", b.op("lshr", first, 4), 4), unrelated)
     words = b.op("and", first, 15)
@@ -213,7 +216,7 @@ def related(code: Code) -> None:
     b.set(code.offset, b.op("add", inner, b.op("shl", words, 2)))
     b.go("inner")
     b.label("error6")
-    header = window(code, inner, 40, unrelated)
+    header = peek(code, inner, 40, unrelated)
     b.leave_if(b.test("ne", b.op("lshr", b.load("i8", header), 4), 6), unrelated)
     number = b.load("i8", header, 6)
     extensions = dict.fromkeys([*sorted(packet.EXTENSIONS), packet.EXT_NONE], unrelated)
@@ -234,7 +237,7 @@ def _inner_sides(code: Code, source: str, destination: str, half: int) -> None:
 def _inner_flow(code: Code) -> None:
     b = code.body
     unrelated = code.dropping(Reason.UNRELATED)
-    header = window(code, b.get(code.offset), packet.MIN_L4, unrelated)
+    header = peek(code, b.get(code.offset), packet.MIN_L4, unrelated)
     protocol = b.get(code.protocol)
     b.store("i8", protocol, code.inner_key.name, cx.KEY_PROTOCOL)
     raw = [b.let(f"load i16, ptr {b.address(header, at)}, align 1") for at in (0, 2, 4)]
@@ -260,7 +263,7 @@ def _inner_flow(code: Code) -> None:
     family = b.op("shl", b.get(code.six), 8)
     index = b.bounded(b.op("or", family, b.op("lshr", first, 8)), 0x1FF)
     sort = b.op("and", code.table(code.plan.fixed.icmp, index, "i16", 2), 0xFF)
-    b.leave_if(b.test("ne", sort, int(IcmpKind.QUERY)), unrelated)
+    b.leave_if(b.test("ne", sort, int(IcmpKind.ECHO)), unrelated)  # no reply
     b.store("i16", identifier, code.inner_key.name, cx.KEY_LOCAL_PORT, align=2)
     b.store("i8", 1 + int(code.direction.other), code.inner_key.name, cx.KEY_INITIATOR)
     b.go("inner_look")

@@ -115,12 +115,35 @@ def write_host_module(plan: Plan, triple: str) -> str:
         judge = plan.judge(direction)
         body = write_judge(judge, {}, None, HOST)
         lines.append(f"define i32 @{HOST.header(direction)} {{\n{body}}}")
-    lines += [_find(), _lookup(), _update(), _delete(), _ring(), _PULL, _batch()]
+    lines += [_find(), _lookup(), _update(), _delete(), _ring(), _load(), _PULL, _batch()]
     return "\n".join(lines) + "\n"
 
 
 def _global(name: str, size: int) -> str:
     return f"{name} = global [{size} x i8] zeroinitializer, align 16"
+
+
+def _load() -> str:
+    """Copies bytes of the packet, all or none (net/core/filter.c, bpf_skb_load_bytes)."""
+    b = Body()
+    at = b.slot("at")
+    offset, length = b.widen("%offset", "i32"), b.widen("%length", "i32")
+    size = b.load("i64", "%skb", HostMachine.FIELDS[Field.LENGTH], align=8)
+    b.leave_if(b.test("ugt", b.op("add", offset, length), size), "outside")
+    start = b.address(b.load("ptr", "%skb", HostMachine.FIELDS[Field.DATA], align=8), offset)
+    b.set(at, 0)
+    b.go("each")
+    b.label("each")
+    number = b.get(at)
+    b.leave_if(b.test("uge", number, length), "done")
+    b.store("i8", b.load("i8", b.address(start, number)), b.address("%to", number))
+    b.set(at, b.op("add", number, 1))
+    b.go("each")
+    b.label("done")
+    b.do("ret i64 0")
+    b.label("outside")
+    b.do("ret i64 -14")
+    return _function("i64 @polc_native_skb_load_bytes(ptr %skb, i32 %offset, ptr %to, i32 %length)", b)
 
 
 # The host's packets are whole: nothing to pull in.

@@ -64,20 +64,17 @@ def _start(code: Code) -> None:
         code.tcp_flags,
         code.mode,
         code.next_state,
-        code.resumed,
+        code.unruled,
     )
     for variable in zeroed:
         b.set(variable, 0)
     b.set(code.entry, "null")
     # A packet's length is below 2^31, which the verifier does not know: its sign is 0, or -1 for all it sees.
     b.set(code.nought, b.op("ashr", b.op("shl", code.field(Field.LENGTH), 32), 63))
-    asked = b.test("eq", code.field(Field.RESUME), CB_RESUME)
-    b.branch(asked, "resuming", "parsing")
-    b.label("resuming")
+    # The gate cleared this word: it is 0 or CB_RESUME, and only for the latter is the difference's sign set.
+    other = b.op("xor", code.field(Field.RESUME), CB_RESUME)
+    b.set(code.resumed, b.op("lshr", b.opaque(b.op("sub", other, 1)), 63))
     code.machine.set_field(b, Field.RESUME, 0)
-    b.set(code.resumed, 1)
-    b.go("parsing")
-    b.label("parsing")
 
 
 def _finish(code: Code) -> None:
@@ -95,6 +92,7 @@ def _finish(code: Code) -> None:
         Reason.NO_PEER,
     )
     b.label("drop")
+    code.forget(code.reason, code.rule)
     spare_own(code, "allow")
     count_drop(code)
     emit(code, EventKind.DENY, b.get(code.rule), b.get(code.reason), 0, "dropped")

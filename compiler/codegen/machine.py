@@ -24,6 +24,7 @@ class Helper(Enum):
     KTIME = (5, "i64")
     TAIL_CALL = (12, "i64")
     SKB_PULL_DATA = (39, "i64")
+    SKB_LOAD_BYTES = (26, "i64")
     JIFFIES = (118, "i64")
     RING_RESERVE = (131, "ptr")
     RING_SUBMIT = (132, "void")

@@ -6,7 +6,7 @@ address says. An attachment decides whether the host has access (ConfigFlag.HOST
 
 from __future__ import annotations
 
-from ...pair.layout import ENTRY_RULE, NO_RULE, ConfigFlag
+from ...pair.layout import NO_RULE, ConfigFlag
 from . import context as cx
 from .context import Code
 from .machine import Field
@@ -26,9 +26,7 @@ def pass_own(code: Code) -> None:
     b.go("own_flow")
     b.label("own_flow")
     b.leave_if(b.test("ne", b.get(code.mode), cx.Mode.REJUDGE), "policy")
-    entry = b.get(code.entry)
-    b.leave_if(b.test("eq", entry, "null", "ptr"), "policy")
-    b.branch(b.test("eq", b.load("i32", entry, ENTRY_RULE, align=4), NO_RULE), "own_allowed", "policy")
+    b.branch(b.test("ne", b.get(code.unruled), 0), "own_allowed", "policy")
     b.label("own_allowed")
     b.set(code.rule, NO_RULE)
     b.go("remember")

@@ -108,6 +108,7 @@ class Fixed:
     timeout_defaults: int
     tcp_events: int
     icmp: int
+    carriers: int
     extensions: int
     first_bit: int
 

@@ -22,14 +22,21 @@ STATE_SLOTS: Final = 8
 EXTENSION_FINAL: Final = 0xFF  # extension table: no extension header; otherwise bytes a length unit
 
 
-class IcmpKind(IntEnum):
-    """Low byte of an ICMP table entry; the high byte is the request's type for REPLY."""
+CARRIER_KIND: Final = 0x03  # a carrier byte: flow.ProtocolClass and what follows the IP header
+CARRIER_PORTS: Final = 0x04
+CARRIER_TCP: Final = 0x08
+CARRIER_ICMP: Final = 0x10
 
+
+ICMP_KIND: Final = 0x7F  # low byte of an ICMP table entry: IcmpKind, and whether it is a reply
+ICMP_REPLY_SHIFT: Final = 7
+
+
+class IcmpKind(IntEnum):
     OTHER = 0
-    QUERY = 1
-    REPLY = 2
-    ERROR = 3
-    NEIGHBOUR = 4
+    ECHO = 1  # a request or a reply that a flow is kept for
+    ERROR = 2
+    NEIGHBOUR = 3
 
 
 class TableBuilder:
@@ -61,6 +68,7 @@ def add_fixed(builder: TableBuilder) -> Fixed:
         timeout_defaults=builder.add(struct.pack("<8I", *_timeout_defaults())),
         tcp_events=builder.add(tcp_event_table()),
         icmp=builder.add(icmp_table()),
+        carriers=builder.add(carrier_table()),
         extensions=builder.add(extension_table()),
         first_bit=builder.add(first_bit_table()),
     )
@@ -104,19 +112,31 @@ def tcp_event_table() -> bytes:
 
 @cache
 def icmp_table() -> bytes:
-    """Two bytes by family (v6 = 1) << 8 | type: kind, and the request's type for a reply."""
-    entries = [(IcmpKind.OTHER, 0)] * 512
+    """Two bytes by family (v6 = 1) << 8 | type: kind and reply, and the type as judged (the request's)."""
+    entries = [(int(IcmpKind.OTHER), at & 0xFF) for at in range(512)]
     for base, queries in ((0, packet.QUERY_TYPES_V4), (256, packet.QUERY_TYPES_V6)):
         for request, reply in queries.items():
-            entries[base + request] = (IcmpKind.QUERY, 0)
-            entries[base + reply] = (IcmpKind.REPLY, request)
+            entries[base + request] = (IcmpKind.ECHO, request)
+            entries[base + reply] = (IcmpKind.ECHO | 1 << ICMP_REPLY_SHIFT, request)
     for kind in packet.ERROR_TYPES_V4:
-        entries[kind] = (IcmpKind.ERROR, 0)
+        entries[kind] = (IcmpKind.ERROR, kind)
     for kind in range(packet.ERROR_TYPES_V6_BELOW):
-        entries[256 + kind] = (IcmpKind.ERROR, 0)
+        entries[256 + kind] = (IcmpKind.ERROR, kind)
     for kind in packet.NEIGHBOUR_TYPES:
-        entries[256 + kind] = (IcmpKind.NEIGHBOUR, 0)
+        entries[256 + kind] = (IcmpKind.NEIGHBOUR, kind)
     return b"".join(bytes(entry) for entry in entries)
+
+
+@cache
+def carrier_table() -> bytes:
+    """CARRIER_… by family (v6 = 1) << 8 | protocol; ICMP over the other family is carried like any other."""
+    out = bytearray([flow.ProtocolClass.GENERIC]) * 512
+    for base, icmp in ((0, packet.PROTO_ICMP), (256, packet.PROTO_ICMPV6)):
+        out[base + packet.PROTO_TCP] = flow.ProtocolClass.TCP | CARRIER_PORTS | CARRIER_TCP
+        out[base + packet.PROTO_UDP] = flow.ProtocolClass.UDP | CARRIER_PORTS
+        out[base + packet.PROTO_SCTP] = flow.ProtocolClass.GENERIC | CARRIER_PORTS
+        out[base + icmp] = flow.ProtocolClass.QUERY | CARRIER_ICMP
+    return bytes(out)
 
 
 @cache
