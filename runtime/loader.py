@@ -223,6 +223,7 @@ class _Half:
         except BpfError as error:
             if error.errno in _MACHINE_ERRORS:
                 raise
+            error.__traceback__ = None  # it leads here, and from here over the future back to it
         try:
             return self._bpf.prog_load(self._code, _LOG_LEVEL)[0]
         except BpfError as error:

@@ -101,7 +101,7 @@ def _wait(kernel: Kernel, grace: Grace, needed: bool) -> BpfError | None:
         if needed:
             grace.wait(kernel.bpf)
     except BpfError as error:
-        return error
+        return _bare(error)
     return None
 
 
@@ -258,7 +258,8 @@ class _Piece:
 
 
 def _bare(error: _Fault) -> _Fault:
-    """Without the frames it came through: they would keep their descriptors open as long as it lives."""
+    """Without the frames it came through: they would keep their descriptors open as long as it lives or,
+    where they keep it too, until the garbage collector comes."""
     chain: BaseException | None = error
     while chain is not None:
         chain.__traceback__ = None

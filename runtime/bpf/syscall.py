@@ -61,7 +61,8 @@ class Syscall:
             try:
                 future.set_result(answered(self._ask(command, attr, about)))
             except BpfError as error:
-                future.set_exception(error)
+                # Its frames lead back to the future: only the garbage collector would end that.
+                future.set_exception(error.with_traceback(None))
 
         # A thread of a pool would keep the network namespace alive that it was started in.
         threading.Thread(target=ask, name=command.name).start()

@@ -132,7 +132,8 @@ class FakeBpf(TcxDoor):
         try:
             future.set_result(self.prog_load(code)[0])
         except BpfError as error:
-            future.set_exception(error)
+            error.__context__ = None  # the real one is raised in a thread: no frame of the caller's is in it
+            future.set_exception(error.with_traceback(None))
         return future
 
     def _references(self, insns: bytes) -> tuple[list[Map], bytes]:

@@ -6,6 +6,8 @@ import errno
 import gc
 import os
 import socket
+import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,7 @@ from polc.tests.kernel_door.programs import FRAME, answering, answering_cb
 pytestmark = pytest.mark.kernel
 
 HASH = MapShape("polc_hash", MapType.HASH, 4, 8, 8)
+_PATIENCE = 10.0  # seconds
 ARRAY = MapShape("polc_array", MapType.ARRAY, 4, 8, 1, MapFlag.MMAPABLE)
 
 
@@ -140,6 +143,22 @@ def test_a_refused_program_brings_the_log(bpf: Bpf) -> None:
     with pytest.raises(BpfError) as caught:
         bpf.prog_load(ProgramCode("polc_bad", bytes.fromhex("b700000000000000"), "GPL"), 1)
     assert "last insn is not an exit" in caught.value.log
+
+
+def test_a_load_beside_that_is_refused_is_forgotten_with_its_answer(bpf: Bpf) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        loading = bpf.begin_load(ProgramCode("polc_bad", bytes([0x95, 0, 0, 0, 0, 0, 0, 0]), "GPL"))
+        assert isinstance(loading.exception(), BpfError)
+        kept = weakref.ref(loading)
+        del loading
+        end = time.monotonic() + _PATIENCE
+        while kept() is not None and time.monotonic() < end:  # its thread may be about to end
+            time.sleep(0.001)
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 def test_refused_btf_brings_the_log(bpf: Bpf) -> None:
