@@ -45,7 +45,7 @@ class _Outlet:
 def classify(code: Code) -> None:
     b = code.body
     b.label("judge")
-    code.forget(code.mode, code.next_state, code.unruled)
+    code.forget(code.mode)
     if code.ingress:
         pass_own(code)
         b.label("policy")

@@ -27,7 +27,7 @@ from .body import Slot
 from .context import Code
 from .hits import count_rule
 from .machine import Field, Helper
-from .parse import forget_parsed, in_memory, peek, store_sides
+from .parse import in_memory, peek, store_sides
 
 
 def live_entry(code: Code, key: Slot, absent: str) -> tuple[str, str]:
@@ -63,7 +63,6 @@ def track(code: Code) -> None:
     b = code.body
     who, state = b.slot("who"), b.slot("state")
     b.label("track")
-    forget_parsed(code)
     b.set(code.entry, "null")
     b.set(who, int(flow.Who.OWNER))
     b.set(state, int(flow.State.NONE))

@@ -92,7 +92,7 @@ def _finish(code: Code) -> None:
         Reason.NO_PEER,
     )
     b.label("drop")
-    code.forget(code.reason, code.rule)
+    code.forget(code.rule)
     spare_own(code, "allow")
     count_drop(code)
     emit(code, EventKind.DENY, b.get(code.rule), b.get(code.reason), 0, "dropped")

@@ -185,7 +185,7 @@ def _l4(code: Code) -> None:
     """From `l4` to `track` (or `judge`, `allow`, `error`): ports, class and event."""
     b = code.body
     b.label("l4")
-    code.forget(code.six, code.protocol, code.offset)
+    code.forget(code.six, code.offset)
     b.leave_if(b.test("ugt", b.get(code.offset), OFFSET_MAX), code.dropping(Reason.SHORT))  # never taken
     header = window(code, b.get(code.offset), packet.MIN_L4, code.dropping(Reason.SHORT))
     index = b.op("or", b.op("shl", b.get(code.six), 8), b.get(code.protocol))
@@ -236,7 +236,6 @@ def _icmp(code: Code, header: str) -> None:
     b.switch(kind, "icmp_other", cases)
     b.label("icmp_other")
     b.set(code.mode, cx.Mode.UNTRACKED)
-    forget_parsed(code)
     b.go("judge")
     b.label("echo")
     b.store("i16", identifier, code.key.name, cx.KEY_LOCAL_PORT, align=2)
@@ -244,9 +243,3 @@ def _icmp(code: Code, header: str) -> None:
     b.store("i8", b.op("add", orientation, 1), code.key.name, cx.KEY_INITIATOR)
     b.set(code.event, b.op("mul", answers, int(Event.REPLY)))
     b.go("track")
-
-
-def forget_parsed(code: Code) -> None:
-    """Every packet comes by here with the same knowledge, whatever it is."""
-    code.forget(code.resumed, code.six, code.protocol, code.kind, code.event, code.icmp, code.tcp_flags)
-    code.forget(code.judged_sport, code.judged_dport, code.shown_sport, code.shown_dport)
