@@ -218,7 +218,7 @@ class Node:
         detaching = self._told and self._settings.detach_unwanted
         for index in self._turns.take(due, detaching):
             self.gone(index)
-            self._listing = self._clock()
+            self._listing = self._clock() + PAUSE  # one that is there all the same must not keep us busy
         for record in due:
             if not record.endpoint and record.bare:
                 self.records.pop(record.interface, None)

@@ -6,6 +6,7 @@ import errno
 
 import pytest
 from polc.agent.endpoint import FREE_REPAIRS, Place
+from polc.agent.node import PAUSE
 from polc.runtime.drift import Drift
 from polc.runtime.hooks import Mechanism
 from polc.runtime.reconcile import reconcile
@@ -231,6 +232,20 @@ def test_a_device_is_followed_by_its_index_through_deletion_renaming_and_late_ne
     assert plant.run() == 0
     assert plant.record("d1").in_force == X.identity.hex()
     assert "aside" not in plant.node.records
+
+
+def test_a_device_that_says_it_is_gone_while_it_is_listed_does_not_keep_the_node_busy() -> None:
+    plant = Plant(2)
+    plant.want(X)
+    plant.run()
+    plant.fail_every("PROG_QUERY", errno.ENODEV)
+    plant.node.look_everywhere()
+    before = plant.node.sums.reconciles
+    plant.run(10)
+    assert plant.node.sums.reconciles - before <= 2 * 10 / PAUSE
+    plant.fail_every("", 0)
+    plant.run(1)
+    assert plant.record("d0").in_force == X.identity.hex()
 
 
 def test_after_lost_news_everything_is_looked_at_and_compared_with_what_is_there() -> None:
