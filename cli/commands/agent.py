@@ -175,6 +175,8 @@ def text(report: AgentReport, dry: bool) -> str:
     done = counted(report.totals.writes, "kernel write")
     drift = ", ".join(f"{name} {count}" for name, count in report.totals.drift.items())
     lines = [*columns(rows), *(f"problem: {one}" for one in report.inputs.problems)]
+    if not report.inputs.endpoints and report.inputs.state == "in-use":
+        lines.append(f"the files want no endpoint{f' on node {report.node}' if report.node else ''}")
     lines += [f"found: {drift}"] if drift else []
     return "\n".join([*lines, "nothing was written" if dry else done])
 

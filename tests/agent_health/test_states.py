@@ -20,6 +20,7 @@ from polc.agent.states import (
     readiness,
     state_of,
 )
+from polc.cli.commands.agent import text
 from polc.runtime.standing import State as Found
 from polc.tests.agent_health.reports import BROKEN, DARK, GOOD, LATE, Clock, X, Y, interface, reading, report
 
@@ -145,3 +146,12 @@ def test_the_board_carries_ages_and_waits_on_to_the_moment_of_reading() -> None:
     assert [one.seconds for one in seen.interfaces] == [16.0, 16.0]
     assert seen.interfaces[0].state == BROKEN.model_copy(update={"next_try": 2.0})
     assert seen.interfaces[1].state == GOOD
+
+
+def test_a_pass_over_files_that_want_nothing_here_says_so() -> None:
+    assert text(report(), dry=False).splitlines() == [
+        "the files want no endpoint on node node-1",
+        "0 kernel writes",
+    ]
+    refused = report(inputs=InputsHealth(state="refused", number=4, in_use=0, problems=("a.yaml: bad",)))
+    assert text(refused, dry=True).splitlines() == ["problem: a.yaml: bad", "nothing was written"]
