@@ -3,11 +3,13 @@
 A folder holds *.yaml, *.yml and *.json files, at any depth; hidden names are passed over. Every component is
 opened from its parent's descriptor with O_NOFOLLOW. A symbolic link to a file is followed when what it means
 lies beneath the folder (a ConfigMap's files are links through `..data`): its target is looked up first, and
-then walked like any other path, so a link exchanged in between leads to a refusal, never elsewhere.
+then walked like any other path, so a link exchanged in between leads to a refusal, never elsewhere. The
+folder itself may be given by a link, if nobody else could change that.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -23,6 +25,7 @@ ATTEMPTS: Final = 3  # readings of folders that change under the reader
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _BLOCK: Final = 1 << 20
+_LINKS: Final = 40  # on one way; MAXSYMLINKS of include/linux/namei.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def read_inputs(folders: Sequence[str], limits: Limits | None = None) -> Inputs:
 
 def read_trusted(path: str, limit: int) -> bytes:
     """One file outside of the folders, read with the same care. Raises OSError, and Unfit with the reason."""
-    *folders, name = Path(os.path.realpath(path, strict=True)).parts[1:]
+    *folders, name = Path(_resolved(path)).parts[1:]
     with _walked("/", folders, ancestor=True) as folder:
         _require_trust(folder, above=True)
         _require_regular(os.stat(name, dir_fd=folder, follow_symlinks=False))
@@ -128,7 +131,9 @@ class _Reading:
             os.path.basename(os.path.normpath(folder)) if os.path.isabs(folder) else os.path.normpath(folder)
         )
         try:
-            real = os.path.realpath(folder, strict=True)
+            real = _resolved(folder)
+            if not os.path.isdir(real):
+                raise Unfit("is no folder: give the one that it lies in")
             with _walked("/", Path(real).parts[1:], ancestor=True) as descriptor:
                 _require_trust(descriptor)
                 self._folder(descriptor, real, (), shown)
@@ -214,6 +219,34 @@ class _Reading:
         )
 
 
+def _resolved(path: str) -> str:
+    """The path without links; whoever could have it lead elsewhere is trusted. Raises OSError, Unfit."""
+    rest = os.path.join(os.getcwd(), path).split("/")[::-1]
+    real, links = "/", 0
+    while rest:
+        name = rest.pop()
+        if name == "..":
+            real = os.path.dirname(real)
+        if name in ("", ".", ".."):
+            continue
+        place = os.path.join(real, name)
+        status = os.lstat(place)
+        if not stat.S_ISLNK(status.st_mode):
+            real = place
+            continue
+        links += 1
+        if links > _LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        with _walked("/", Path(real).parts[1:], ancestor=True) as folder:
+            _require_trust(folder, above=True)
+        if status.st_uid not in _trusted():
+            raise Unfit(f"user {status.st_uid} owns the link {place} on the way to it: give it to root")
+        target = os.readlink(place)
+        real = "/" if target.startswith("/") else real
+        rest += target.split("/")[::-1]
+    return real
+
+
 @contextmanager
 def _opened(name: str, flags: int, folder: int | None = None) -> Iterator[int]:
     descriptor = os.open(name, flags, dir_fd=folder)
@@ -254,12 +287,17 @@ def _kind(mode: int) -> str:
     return next((word for test, word in kinds if test(mode)), "something else")
 
 
+def _trusted() -> tuple[int, ...]:
+    """Users who may decide what is read."""
+    return 0, os.geteuid()
+
+
 def _require_trust(descriptor: int, *, above: bool = False) -> None:
     """Nobody but root and this process's user may write it. above: a folder higher up, where a sticky bit is
     enough, since others cannot rename there what is not theirs. On a mount that is read-only, as kubelet's of
     a ConfigMap whose folder has mode 0777, nobody can write anything."""
     status = os.fstat(descriptor)
-    own = (0, os.geteuid())
+    own = _trusted()
     others = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid != 0)
     if status.st_uid in own and (not others or (above and status.st_mode & stat.S_ISVTX)):
         return

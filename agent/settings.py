@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from ..pair.failsafes import OPTION_INBOUND, OPTION_OUTBOUND, read_ports
 from ..runtime import bpffs
@@ -20,6 +22,7 @@ from ..runtime.hooks import Mechanism
 from .backoff import Backoff
 from .breaker import Breaker
 from .http import DEFAULT_ADDRESS, Address
+from .inputs import Unfit, read_trusted
 from .mapping import MappingError, Pattern
 
 _Seconds = Annotated[float, Field(gt=0)]
@@ -142,27 +145,39 @@ def settings(given: Mapping[str, Any], config: Path | None) -> Settings:
     given: an option that was not given is None and leaves the file's word, or the default.
     """
     fields = {} if config is None else _read(config)
-    fields |= {name.replace("_", "-"): value for name, value in given.items() if value is not None}
+    options = {name.replace("_", "-"): value for name, value in given.items() if value is not None}
     try:
-        return Settings.model_validate(fields)
+        return Settings.model_validate(fields | options)
     except ValidationError as error:
         # A misspelt key first: it may be the one that is missing.
         first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
-        name = ".".join(map(str, first["loc"])) or "the options"
-        if first["type"] == "missing" and name == "folders":
+        key = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "missing" and key == "folders":
             raise SettingsError("no folder of policies and inventory is given") from None
+        if key in options:
+            raise SettingsError(f"--{key}: {_why(first)}") from None
+        name = ".".join(map(str, first["loc"])) or "the options"
         where = f"{config}: " if config is not None else ""
-        raise SettingsError(f"{where}{name}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise SettingsError(f"{where}{name}: {_why(first)}") from None
+
+
+def _why(error: ErrorDetails) -> str:
+    """Pydantic's reason, in a user's words."""
+    if error["type"] == "extra_forbidden":
+        known = [field.alias or "" for field in Settings.model_fields.values()]
+        near = get_close_matches(str(error["loc"][0]), known, n=1)
+        return f"is no setting{f'; did you mean {near[0]}?' if near else ''}"
+    if error["type"] == "tuple_type":
+        return 'must be a list, such as ["one", "two"]'
+    return error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
 
 
 def _read(config: Path) -> dict[str, Any]:
     try:
-        with config.open("rb") as stream:
-            data = stream.read(CONFIG_BYTES + 1)
-        if len(data) > CONFIG_BYTES:
-            raise SettingsError(f"{config}: is longer than {CONFIG_BYTES} bytes")
-        return tomllib.loads(data.decode())
+        return tomllib.loads(read_trusted(str(config), CONFIG_BYTES).decode())
     except OSError as error:
         raise SettingsError(f"{config}: {error.strerror}") from None
+    except Unfit as error:
+        raise SettingsError(f"{config}: {error}") from None
     except ValueError as error:
         raise SettingsError(f"{config}: is not TOML: {error}") from None

@@ -23,8 +23,11 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_default(tmp_p
     ("text", "said"),
     [
         ("folders = []\n", "folders"),
-        ('folder = ["a"]\n', "folder"),
-        ('folders = ["a"]\nretry-base = 0\n', "retry-base"),
+        ('folder = ["a"]\n', "folder: is no setting; did you mean folders?"),
+        ('folders = ["a"]\nno-host-access = true\n', "is no setting; did you mean host-access?"),
+        ('folders = "a"\n', "folders: must be a list"),
+        ('folders = ["a", 1]\n', "folders.1: "),
+        ('folders = ["a"]\nretry-base = 0\n', "retry-base: must be greater than 0"),
         ('folders = ["a"]\nhook = "xdp"\n', "hook"),
         ('folders = ["a"]\nfailsafe-inbound = "tcp:0"\n', "failsafe-inbound: 0 is no port; expected 1"),
         ('folders = ["a"]\nfailsafe-outbound = "tpc:1"\n', "failsafe-outbound: `tpc` is no protocol"),
@@ -45,6 +48,13 @@ def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, text: str, said: str
     assert str(config) in str(caught.value)
 
 
+def test_an_option_that_is_wrong_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text('folders = ["a"]\nfailsafe-inbound = "tcp:22"\n')
+    with pytest.raises(SettingsError, match=r"^--failsafe-inbound: 0 is no port"):
+        settings({"failsafe_inbound": "tcp:0"}, config)
+
+
 def test_the_compilers_process_is_told_of_the_failsafe_ports_that_are_given(tmp_path: Path) -> None:
     config = tmp_path / "agent.toml"
     config.write_text('folders = ["a"]\nfailsafe-inbound = "22,udp:10.0.0.0/8:68"\n')
@@ -58,8 +68,16 @@ def test_a_file_that_is_not_there_or_far_too_long_is_refused(tmp_path: Path) -> 
         settings({}, tmp_path / "none.toml")
     long = tmp_path / "long.toml"
     long.write_text("#" * (1 << 21))
-    with pytest.raises(SettingsError, match="longer"):
+    with pytest.raises(SettingsError, match="more than the 1048576 bytes"):
         settings({}, long)
+
+
+def test_a_file_that_others_may_write_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text('folders = ["a"]\n')
+    config.chmod(0o666)
+    with pytest.raises(SettingsError, match=r"agent.toml: others than its owner may write it .*chmod go-w"):
+        settings({}, config)
 
 
 def test_no_folder_at_all_is_refused() -> None:

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from polc.agent.inputs import Limits, read_inputs
+from polc.agent.inputs import Limits, Unfit, read_inputs, read_trusted
 
 TEXT = "kind: Pod\n"
 
@@ -199,7 +199,38 @@ def test_what_another_user_owns_is_refused(folder: Path) -> None:
 def test_a_folder_that_is_not_there_or_is_none_is_a_problem(folder: Path) -> None:
     (folder / "a.yaml").write_text(TEXT)
     assert problems(folder / "none") == [f"{folder}/none: cannot be read: No such file or directory"]
-    assert problems(folder / "a.yaml") == [f"{folder}/a.yaml: cannot be read: Not a directory"]
+    assert problems(folder / "a.yaml") == [f"{folder}/a.yaml: is no folder: give the one that it lies in"]
+
+
+def test_a_folder_may_be_given_by_links_that_nobody_else_could_change(folder: Path) -> None:
+    (folder / "a.yaml").write_text(TEXT)
+    way, first, second = folder.parent / "way", folder.parent / "way" / "first", folder.parent / "second"
+    way.mkdir(mode=0o755)
+    first.symlink_to("../second")
+    second.symlink_to(folder)
+    assert problems(first) == []
+    assert [one.path for one in read_inputs([f"{first}/../policies"]).texts] == ["policies/a.yaml"]
+    way.chmod(0o777)
+    (problem,) = problems(first)
+    assert "others than its owner may write a folder above it (mode 0777)" in problem
+    assert problems(second) == []
+    way.chmod(0o1777)
+    assert problems(first) == []
+    second.unlink()
+    second.symlink_to(first)
+    assert "Too many levels of symbolic links" in problems(second)[0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_link_of_another_user_on_the_way_to_a_folder_or_list_is_refused(folder: Path) -> None:
+    (folder / "a.yaml").write_text(TEXT)
+    link = folder.parent / "link"
+    link.symlink_to(folder)
+    os.chown(link, 65534, 0, follow_symlinks=False)
+    said = f"user 65534 owns the link {link} on the way to it: give it to root"
+    assert problems(link) == [f"{link}: {said}"]
+    with pytest.raises(Unfit, match=said):
+        read_trusted(f"{link}/a.yaml", 1000)
 
 
 def test_a_name_that_cannot_be_shown_is_refused(folder: Path) -> None:
