@@ -4,13 +4,16 @@ A state is logged when it changes. A failure is logged the first time, and again
 a minute to an hour, with the number of times it was not; so a node with a bad endpoint stays readable and a
 changed failure still shows at once. What a line holds of a policy or an interface is a value of its own,
 never part of a format, and control characters in it are escaped: nobody writes lines of his own into the log.
+A line that cannot be written is lost: a full disk, or a reader that is gone, ends no agent.
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Callable, Collection, Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TextIO, cast
 
@@ -32,7 +35,7 @@ def logger(*, as_json: bool, stream: TextIO | None = None) -> FilteringBoundLogg
     return cast(
         FilteringBoundLogger,
         structlog.wrap_logger(
-            structlog.PrintLogger(stream or sys.stderr),
+            _Lines(stream or _standard_error()),
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -43,6 +46,28 @@ def logger(*, as_json: bool, stream: TextIO | None = None) -> FilteringBoundLogg
             cache_logger_on_first_use=True,
         ),
     )
+
+
+class _Lines:
+    """Takes finished lines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def info(self, line: str) -> None:
+        with suppress(OSError):
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+    warning = info
+
+
+def _standard_error() -> TextIO:
+    """Without a buffer: what a failed write left there would be tried, and fail, at every later one."""
+    if sys.stderr is None:  # closed by who started us; its number may be another file's by now
+        return io.StringIO()
+    raw = io.FileIO(sys.stderr.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(cast(io.BufferedWriter, raw), errors="backslashreplace", write_through=True)
 
 
 def _plain(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

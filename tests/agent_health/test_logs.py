@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 from typing import Any
@@ -45,6 +46,16 @@ def test_the_same_failure_is_logged_ever_more_rarely_and_says_how_often_it_was_n
     assert most - 2 <= len(found) <= most
     assert sum(one.get("repeated", 1) for one in found) <= hours * 360
     assert [one.get("repeated") for one in found[:3]] == [None, 6, 12]
+
+
+def test_a_log_that_cannot_be_written_stops_nobody() -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device", text)
+
+    changes = Changes(logger(as_json=True, stream=Full()), Clock())
+    changes.failure("cali1", "no memory", "attach failed")
+    changes.over("cali1", "attached again")
 
 
 def test_another_failure_shows_at_once_and_its_end_too() -> None:
