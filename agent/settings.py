@@ -25,7 +25,7 @@ from .http import DEFAULT_ADDRESS, Address
 from .inputs import Unfit, read_trusted
 from .mapping import MappingError, Pattern
 
-_Seconds = Annotated[float, Field(gt=0)]
+_Seconds = Annotated[float, Field(gt=0, le=365 * 24 * 3600)]  # no clock waits for ever
 CONFIG_BYTES: Final = 1 << 20
 
 
@@ -167,6 +167,8 @@ def _why(error: ErrorDetails) -> str:
         known = [field.alias or "" for field in Settings.model_fields.values()]
         near = get_close_matches(str(error["loc"][0]), known, n=1)
         return f"is no setting{f'; did you mean {near[0]}?' if near else ''}"
+    if error["type"] == "too_short":
+        return "must name one at least"
     if error["type"] == "tuple_type":
         return 'must be a list, such as ["one", "two"]'
     return error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")

@@ -22,7 +22,9 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_default(tmp_p
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("folders = []\n", "folders"),
+        ("folders = []\n", "folders: must name one at least"),
+        ('folders = ["a"]\nreread = inf\n', "reread: must be less than or equal to 31536000"),
+        ('folders = ["a"]\nreread = nan\n', "reread: must be "),
         ('folder = ["a"]\n', "folder: is no setting; did you mean folders?"),
         ('folders = ["a"]\nno-host-access = true\n', "is no setting; did you mean host-access?"),
         ('folders = "a"\n', "folders: must be a list"),
