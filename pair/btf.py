@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from .btf_lines import Line, ProgramInfo, line_table, program_info
 from .btf_types import BTF_HEADER, BTF_MAGIC, BTF_TRIPLE, BTF_TYPE, Btf, BtfError, Kind, Type, read_btf
@@ -22,9 +22,9 @@ from .layout import SECTION_MAPS, SECTION_RODATA
 __all__ = [
     "BtfError",
     "Line",
+    "Loadable",
     "MapSpec",
     "ProgramInfo",
-    "datasec_id",
     "line_table",
     "loadable",
     "map_specs",
@@ -68,15 +68,30 @@ def _map_specs(data: bytes) -> Mapping[str, MapSpec]:
     return MappingProxyType(dict(sorted(specs.items())))
 
 
-def loadable(elf: Elf) -> bytes:
-    """The `.BTF` section as BPF_BTF_LOAD takes it: sizes and offsets filled in. Raises BtfError."""
+class Loadable(NamedTuple):
+    """data: a `.BTF` section as BPF_BTF_LOAD takes it.
+
+    sections: the ids of its DATASECs by name: each is the btf_value_type_id of that section's map.
+    """
+
+    data: bytes
+    sections: Mapping[str, int]
+
+
+def loadable(elf: Elf) -> Loadable:
+    """The `.BTF` section with sizes and offsets filled in. Raises BtfError."""
     btf = _read(elf)
     data = bytearray(btf.data)
-    for item in map(btf.type, btf.sections):
+    sections: dict[str, int] = {}
+    for number in btf.sections:
+        item = btf.type(number)
         name = btf.name(item)
         section = elf.sections.get(name)
         if section is None:
             raise BtfError(f"BTF speaks of section {name}, which does not exist")
+        if name in sections:
+            raise BtfError(f"BTF describes section {name} twice")
+        sections[name] = number
         entries = sorted(
             (_offset(elf, btf.name(btf.type(variable)), section), size, variable)
             for variable, _, size in btf.entries(item)
@@ -85,12 +100,7 @@ def loadable(elf: Elf) -> bytes:
         for place, (offset, size, variable) in enumerate(entries):
             at = item.at + BTF_TYPE.size + place * BTF_TRIPLE.size
             BTF_TRIPLE.pack_into(data, at, variable, offset, size)
-    return bytes(data)
-
-
-def datasec_id(elf: Elf, name: str) -> int | None:
-    """The BTF id of that section's DATASEC (a map's btf_value_type_id), or None."""
-    return _read(elf).section(name)
+    return Loadable(bytes(data), MappingProxyType(sections))
 
 
 def metadata_btf(symbol: str, text: str) -> tuple[bytes, int]:

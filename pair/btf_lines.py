@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from .btf_types import BTF_MAGIC, Btf, BtfError, read_btf
+from .btf_types import BTF_MAGIC, BtfError, parts, string_at
 from .elf import Elf, ElfError
 from .layout import SECTION_PROGRAM
 
@@ -45,11 +45,11 @@ class Line:
 def program_info(elf: Elf, section: str = SECTION_PROGRAM) -> ProgramInfo:
     """The records of one code section, empty when it has none. Raises BtfError."""
     funcs, lines = _tables(elf)
-    btf = _btf(elf)
+    strings = _strings(elf)
     return ProgramInfo(
-        _instructions(funcs.records(btf, section)),
+        _instructions(funcs.records(strings, section)),
         funcs.size,
-        _instructions(lines.records(btf, section)),
+        _instructions(lines.records(strings, section)),
         lines.size,
     )
 
@@ -57,12 +57,12 @@ def program_info(elf: Elf, section: str = SECTION_PROGRAM) -> ProgramInfo:
 def line_table(elf: Elf, section: str = SECTION_PROGRAM) -> tuple[Line, ...]:
     """One code section's lines by instruction. Raises BtfError."""
     _, lines = _tables(elf)
-    btf = _btf(elf)
+    strings = _strings(elf)
     found = []
-    for record in lines.records(btf, section):
+    for record in lines.records(strings, section):
         offset, file_at, text_at, place = _LINE.unpack_from(record)
         line, column = place >> _COLUMN_BITS, place & (1 << _COLUMN_BITS) - 1
-        file, text = btf.string(file_at), btf.string(text_at)
+        file, text = string_at(strings, file_at), string_at(strings, text_at)
         found.append(Line(_insn(offset), file, line, column, text))
     return tuple(sorted(found, key=lambda item: item.insn))
 
@@ -74,16 +74,16 @@ class _Table:
     size: int
     groups: tuple[tuple[int, tuple[bytes, ...]], ...]
 
-    def records(self, btf: Btf, section: str) -> tuple[bytes, ...]:
+    def records(self, strings: bytes, section: str) -> tuple[bytes, ...]:
         for name_at, records in self.groups:
-            if btf.string(name_at) == section:
+            if string_at(strings, name_at) == section:
                 return records
         return ()
 
 
-def _btf(elf: Elf) -> Btf:
+def _strings(elf: Elf) -> bytes:
     try:
-        return read_btf(elf.section(".BTF").data)
+        return parts(elf.section(".BTF").data)[1]
     except ElfError as error:
         raise BtfError(str(error)) from None
 

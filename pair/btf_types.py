@@ -117,10 +117,7 @@ class Btf:
         raise BtfError(f"BTF type {number} has no size")
 
     def string(self, offset: int) -> str:
-        end = self.strings.find(b"\0", offset)
-        if end < 0:
-            raise BtfError("a BTF name lies outside the strings")
-        return self.strings[offset:end].decode("utf-8", "replace")
+        return string_at(self.strings, offset)
 
     def name(self, item: Type) -> str:
         return self.string(item.name_at)
@@ -180,3 +177,11 @@ def parts(data: bytes) -> tuple[bytes, bytes]:
     if len(body) != type_size or len(strings) != string_size or not strings.endswith(b"\0"):
         raise BtfError("BTF ends early")
     return body, strings
+
+
+def string_at(strings: bytes, offset: int) -> str:
+    """The string that begins there; raises BtfError."""
+    end = strings.find(b"\0", offset)
+    if end < 0:
+        raise BtfError("a BTF name lies outside the strings")
+    return strings[offset:end].decode("utf-8", "replace")

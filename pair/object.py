@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from .btf import BtfError, MapSpec, line_table, loadable, map_specs, program_info
+from .btf import BtfError, Loadable, MapSpec, line_table, loadable, map_specs, program_info
 from .elf import ELF_MAGIC, MACHINE_BPF, Elf, ElfError, read_elf
 from .identity import SECTION_TEXT, IdentityError, identity
 from .layout import (
@@ -80,6 +80,7 @@ class PairObject:
     addresses: tuple[str, ...]
     elf: Elf = field(repr=False)
     maps: Mapping[str, MapSpec] = field(repr=False)
+    btf: Loadable = field(repr=False)
     provenance: ProvenanceTable = field(repr=False)
 
     @property
@@ -251,7 +252,7 @@ def _contents(data: bytes, path: str, note_at: int) -> PairObject:
         raise _Contradiction(f"{SECTION_CONFIG} is not {CONFIG_FORMAT.size} bytes long")
     if elf.symbol(program_symbol(note.direction)).section != SECTION_PROGRAM:
         raise _Contradiction(f"{program_symbol(note.direction)} is not in section {SECTION_PROGRAM}")
-    maps = _check_btf(elf)
+    btf = _check_btf(elf)
     return PairObject(
         data,
         path,
@@ -262,18 +263,18 @@ def _contents(data: bytes, path: str, note_at: int) -> PairObject:
         note.endpoint,
         note.addresses,
         elf,
-        maps,
+        map_specs(elf),
+        btf,
         provenance,
     )
 
 
-def _check_btf(elf: Elf) -> Mapping[str, MapSpec]:
-    """The maps. Reads all there is, for the refusals: whoever holds a PairObject will not meet a BtfError."""
-    loadable(elf)
+def _check_btf(elf: Elf) -> Loadable:
+    """Reads all there is, for the refusals: whoever holds a PairObject will not meet a BtfError."""
     for section in (SECTION_PROGRAM, SECTION_TEXT):
         program_info(elf, section)
         line_table(elf, section)
-    return map_specs(elf)
+    return loadable(elf)
 
 
 def _check_rodata(elf: Elf, note: Note) -> None:

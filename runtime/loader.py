@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final
 
 from ..pair import layout
-from ..pair.btf import BtfError, MapSpec, datasec_id, loadable
+from ..pair.btf import BtfError, MapSpec
 from ..pair.elf import ElfError
 from ..pair.layout import Config, Direction
 from ..pair.object import ObjectPair, PairObject
@@ -195,10 +195,9 @@ class _Half:
     ) -> None:
         self._bpf, self._source = bpf, source
         with self._faults():
-            described = loadable(source.elf)
-            btf = frozen.btf(bpf, described)
+            btf = frozen.btf(bpf, source.btf.data)
             self._sections = {
-                name: _load_section(bpf, source, name, config, described, frozen)
+                name: _load_section(bpf, source, name, config, frozen)
                 for name in _SECTIONS
                 if name in source.elf.sections and source.elf.section(name).size
             }
@@ -253,8 +252,8 @@ class _Half:
         self._sections.clear()
 
 
-def _load_section(bpf: Bpf, source: PairObject, name: str, config: Config, btf: bytes, parts: Frozen) -> Fd:
-    value_type = datasec_id(source.elf, name)
+def _load_section(bpf: Bpf, source: PairObject, name: str, config: Config, parts: Frozen) -> Fd:
+    value_type = source.btf.sections.get(name)
     if value_type is None:
         raise ObjectFault(f"{source.path}: its BTF does not describe section {name}", _AGAIN)
     data = source.elf.section(name).data
@@ -262,7 +261,7 @@ def _load_section(bpf: Bpf, source: PairObject, name: str, config: Config, btf: 
         at = source.elf.symbol(layout.SYMBOL_CONFIG).value
         image = config.pack()
         data = data[:at] + image + data[at + len(image) :]
-    return parts.section(bpf, section_map_name(name, source.direction), data, btf, value_type)
+    return parts.section(bpf, section_map_name(name, source.direction), data, source.btf.data, value_type)
 
 
 def _code(source: PairObject, insns: bytes, btf: Fd) -> ProgramCode:

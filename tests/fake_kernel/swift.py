@@ -21,7 +21,7 @@ from polc.runtime.policy import Policy, Stranger
 from polc.tests.fake_kernel.door import Door
 from polc.tests.fake_kernel.objects import Program, Seen
 
-_OF_AN_OBJECT = ("loadable", "datasec_id", "debug_info")
+_OF_AN_OBJECT = ("debug_info",)
 _OF_BYTES = ((gate, "gate_code"), (gate, "metadata_btf"), (policy, "decode"))
 _KEPT: dict[tuple[object, ...], Any] = {}
 _T = TypeVar("_T")

@@ -8,7 +8,6 @@ import pytest
 from polc.pair.btf import (
     BtfError,
     MapSpec,
-    datasec_id,
     line_table,
     loadable,
     map_specs,
@@ -44,7 +43,7 @@ def test_map_definitions_are_those_of_the_source(elf: Elf) -> None:
 
 
 def test_loadable_btf_has_every_size_and_ascending_offsets(elf: Elf) -> None:
-    btf = read_btf(loadable(elf))
+    btf = read_btf(loadable(elf).data)
     symbols = {symbol.name: symbol for symbol in elf.symbols}
     sections = [item for item in btf.types if item.kind is Kind.DATASEC]
     assert {btf.name(item) for item in sections} == {
@@ -65,7 +64,7 @@ def test_loadable_btf_has_every_size_and_ascending_offsets(elf: Elf) -> None:
 
 
 def test_loadable_changes_sections_only(elf: Elf) -> None:
-    before, after = read_btf(elf.section(".BTF").data), read_btf(loadable(elf))
+    before, after = read_btf(elf.section(".BTF").data), read_btf(loadable(elf).data)
     assert before.strings == after.strings
     assert [item for item in before.types if item.kind is not Kind.DATASEC] == [
         item for item in after.types if item.kind is not Kind.DATASEC
@@ -101,11 +100,11 @@ def test_a_section_without_records_has_an_empty_table(elf: Elf) -> None:
 
 
 def test_datasec_ids_name_the_sections(elf: Elf) -> None:
-    number = datasec_id(elf, ".rodata")
-    assert number is not None
+    sections = loadable(elf).sections
+    number = sections[".rodata"]
     btf = read_btf(elf.section(".BTF").data)
     assert btf.name(btf.type(number)) == ".rodata"
-    assert datasec_id(elf, ".nothing") is None
+    assert ".nothing" not in sections
 
 
 @pytest.mark.parametrize("text", ["", "ab12", "grün"])
@@ -165,7 +164,7 @@ def test_the_kernel_takes_loadable_and_metadata_btf_and_not_the_raw_section(elf:
     from polc.runtime.bpf import Bpf, BpfError
 
     bpf = Bpf()
-    for data in (loadable(elf), metadata_btf("bpf_metadata_polc_gate", "0123")[0]):
+    for data in (loadable(elf).data, metadata_btf("bpf_metadata_polc_gate", "0123")[0]):
         bpf.btf_load(data).close()
     with pytest.raises(BpfError):
         bpf.btf_load(elf.section(".BTF").data)
