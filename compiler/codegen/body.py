@@ -77,6 +77,12 @@ class Body:
         register after or, xor, mul and shifts by a register that holds no constant (6.12 does not)."""
         return self.op("and", self.opaque(value), mask)
 
+    def at_most(self, value: Value, limit: int, label: str) -> str:
+        """The value, when it is not over the limit; else goes to `label`. Opaque, so that LLVM keeps this one
+        and not the one before the comparison: Linux 6.1 knows no bound of a copy that was put away before."""
+        self.leave_if(self.test("ugt", value, limit), label)
+        return self.opaque(value)
+
     def exchanged(self, flag: Value, left: Value, right: Value) -> tuple[str, str]:
         """(left, right) when the flag is 0, (right, left) when it is 1, without a branch."""
         unlike = self.op("and", self.op("xor", left, right), self.op("sub", 0, flag))

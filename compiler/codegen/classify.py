@@ -21,6 +21,7 @@ from ..plan.plan import (
     JudgePlan,
     StagedPlan,
     TierPlan,
+    log_places,
 )
 from ..plan.tables import DE_BRUIJN
 from . import context as cx
@@ -176,8 +177,7 @@ def _set_row(code: Code, row: Slot, field: Field, index: Value) -> None:
     """row = tables + rows[index], with the offset checked for the verifier's sake."""
     b = code.body
     offset = _entry(code, field.rows, index, "i32", 4)
-    b.leave_if(b.test("ugt", offset, code.plan.row_limit), "corrupt")
-    b.set(row, b.address(code.tables, offset))
+    b.set(row, b.address(code.tables, b.at_most(offset, code.plan.row_limit, "corrupt")))
 
 
 def _base(code: Code, offset: int) -> str:
@@ -311,8 +311,8 @@ def _land(code: Code, tier: TierPlan, position: Value, next_tier: str, name: str
                 b.go(outcome[action])
         return
     bounded = b.op("and", position, (1 << (tier.words * WORD_BITS - 1).bit_length()) - 1)
-    b.leave_if(b.test("uge", bounded, tier.words * WORD_BITS), "corrupt")
-    entry = _entry(code, tier.verdicts, bounded, "i32", 4)
+    place = b.at_most(bounded, tier.words * WORD_BITS - 1, "corrupt")
+    entry = _entry(code, tier.verdicts, place, "i32", 4)
     b.set(outlet.rule, b.op("and", entry, (1 << VERDICT_SHIFT) - 1))
     cases = {VERDICT_CODES[action]: label for action, label in outcome.items()}
     b.switch(b.op("lshr", entry, VERDICT_SHIFT), "corrupt", cases)
@@ -321,9 +321,7 @@ def _land(code: Code, tier: TierPlan, position: Value, next_tier: str, name: str
 def _log(code: Code, tier: TierPlan, rows: Rows, position: Value, name: str) -> None:
     """One event for all matching Log rules before `position`: a bit each, without a loop."""
     b = code.body
-    room = max(1, tier.words * WORD_BITS)
-    if isinstance(position, str):
-        b.leave_if(b.test("ugt", position, room), "corrupt")
+    position = b.bounded(position, log_places(tier.words))
     count = b.op("and", _entry(code, tier.log_counts, position, "i8", 1), 63)
     before = b.op("sub", b.op("shl", 1, count), 1)
     marked = b.op("and", _conjunction(code, rows, tier.log_word * 8), before)

@@ -186,7 +186,7 @@ def _l4(code: Code) -> None:
     b = code.body
     b.label("l4")
     code.forget(code.six, code.offset)
-    b.leave_if(b.test("ugt", b.get(code.offset), OFFSET_MAX), code.dropping(Reason.SHORT))  # never taken
+    b.set(code.offset, b.at_most(b.get(code.offset), OFFSET_MAX, code.dropping(Reason.SHORT)))  # never more
     header = window(code, b.get(code.offset), packet.MIN_L4, code.dropping(Reason.SHORT))
     index = b.op("or", b.op("shl", b.get(code.six), 8), b.get(code.protocol))
     carrier = code.table(code.plan.fixed.carriers, b.bounded(index, 0x1FF), "i8", 1)

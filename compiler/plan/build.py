@@ -38,6 +38,7 @@ from .plan import (
     Plan,
     StagedPlan,
     TierPlan,
+    log_places,
 )
 from .tables import TableBuilder, add_fixed
 
@@ -295,7 +296,8 @@ def _tier_plan(part: _Placed, builder: TableBuilder) -> TierPlan:
     if part.logs:
         counts = [sum(log.index < rule.index for log in part.logs) for rule in part.deciding]
         # Positions past the rules, and the one that stands for "no rule matched", see every Log rule.
-        at_counts = builder.add(bytes([*counts, *[len(part.logs)] * (room + 1 - len(counts))]))
+        entries = log_places(part.words) + 1
+        at_counts = builder.add(bytes([*counts, *[len(part.logs)] * (entries - len(counts))]))
     return TierPlan(
         part.tier.name,
         part.tier.default,

@@ -78,13 +78,19 @@ class Field:
         return 16 if FIELD_BITS.get(self.kind) == 128 else 4
 
 
+def log_places(words: int) -> int:
+    """The last place of a table by bit position of that many words: a mask that takes in one position more,
+    for "no rule matched"."""
+    return (1 << max(1, words * WORD_BITS).bit_length()) - 1
+
+
 @dataclass(frozen=True, slots=True)
 class TierPlan:
     """first_word, words: the tier's part of a row. rules: (IR index, action) by bit position.
 
     log_word: the row word of its Log rules, -1 without. logs: their IR indices by bit.
     verdicts: byte offset of u32 verdict entries by bit position. log_counts: byte offset of u8 counts by bit
-    position (one more for "no rule matched"): how many Log rules come before it.
+    position, 0 to `log_places(words)`: how many Log rules come before it.
     """
 
     name: str
