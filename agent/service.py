@@ -5,6 +5,7 @@ SIGTERM and SIGINT end it and leave every policy in force; SIGHUP has it look at
 
 from __future__ import annotations
 
+import gc
 import random
 import signal
 import time
@@ -73,6 +74,8 @@ def _run(settings: Settings, once: bool, dry: bool) -> AgentReport:
         watcher.start()
         held.callback(watcher.close)
         with _signals(mailbox):
+            gc.collect()
+            gc.freeze()  # what was imported stays: the collector need not walk it again and again
             report = netns.run(settings.netns, loop.run)
         if not once:
             log.info("stopped: what is in force stays in force")

@@ -159,5 +159,4 @@ def _files(life: Life) -> None:
         setattr(os, name, life.spending(getattr(os, name), name.upper()))
     builtins.open = life.spending(builtins.open, "OPEN")
     fcntl.flock = life.spending(fcntl.flock, "FLOCK")
-    for name in ("if_nameindex", "if_indextoname"):
-        setattr(socket, name, life.spending(getattr(socket, name), f"NETLINK {name}"))
+    socket.if_indextoname = life.spending(socket.if_indextoname, "NETLINK if_indextoname")
