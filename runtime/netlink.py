@@ -113,8 +113,8 @@ class Netlink:
         raise OSError(errno.ENODEV, f"no interface {name!r} in this network namespace")
 
     def gone(self, indices: Collection[int]) -> frozenset[int]:
-        """Those of the indices that no device of the namespace has. Each is asked for: cheaper than a list of the
-        devices, and nothing interrupts it (S35)."""
+        """Those of the indices that no device of the namespace has. Each is asked for: cheaper than a list of
+        the devices, and nothing interrupts it (S35)."""
         return frozenset(index for index in indices if not _is_there(index))
 
     def has_clsact(self, ifindex: int) -> bool:
