@@ -138,7 +138,7 @@ class Server(ThreadingMixIn, TCPServer):
 
     def start(self) -> None:
         """Serves in a thread of its own."""
-        threading.Thread(target=self.serve_forever, args=(0.2,), name="http", daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.5,), name="http", daemon=True).start()
 
     def close(self) -> None:
         """Stops listening. After `start` only."""

@@ -23,7 +23,7 @@ from .backoff import Chance
 from .board import Board
 from .books import Books, tell
 from .dispatch import Dispatch, Partners
-from .mailbox import Mailbox
+from .mailbox import Mailbox, Post
 from .mapping import Rule
 from .node import Node
 from .settings import Settings
@@ -31,7 +31,7 @@ from .states import AgentReport
 from .turn import Clock
 
 HEARTBEAT: Final = 5.0  # seconds; the longest sleep
-REPORT_EVERY: Final = 0.5  # seconds between two reports, at least
+REPORT_EVERY: Final = 0.5  # seconds between two reports, at least; where nothing happens, a heartbeat
 DEATHS: Final = 3  # of the compiler's process, after which a single pass gives up
 
 
@@ -61,6 +61,7 @@ class Loop:
         self._clock, self._chance = clock, chance
         self._once, self._dry = once or dry, dry
         self._reported = clock() - REPORT_EVERY
+        self._news = True  # since the last report
         self._stopping = False
 
     def run(self) -> AgentReport:
@@ -97,7 +98,8 @@ class Loop:
         return self._report()
 
     def _round(self, events: Events) -> None:
-        for event in events.read():
+        noticed, turns = tuple(events.read()), self._node.turns
+        for event in noticed:
             self._noticed(event)
         post = self._around.mailbox.take()
         self._stopping = post.stop
@@ -109,6 +111,7 @@ class Loop:
         if self._once and self._passed():
             self._stopping = True
         self._around.board.beat()
+        self._news |= bool(noticed) or post != Post() or self._node.turns != turns
         wait = self._report_in(HEARTBEAT if pause is None else min(pause, HEARTBEAT))
         if not self._stopping:
             select.select([events.fileno(), self._around.mailbox.fileno()], [], [], wait)
@@ -130,14 +133,14 @@ class Loop:
 
     def _report_in(self, wait: float) -> float:
         """Reports when it is time to; else shortens the sleep to when it is."""
-        left = self._reported + REPORT_EVERY - self._clock()
+        left = self._reported + (REPORT_EVERY if self._news else HEARTBEAT) - self._clock()
         if left <= 0:
             self._report()
             return wait
         return min(wait, left)
 
     def _report(self) -> AgentReport:
-        self._reported = self._clock()
+        self._reported, self._news = self._clock(), False
         report = self._books.report(self._node, self._reported)
         self._around.board.pin(report)
         if not self._once:

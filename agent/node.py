@@ -48,7 +48,8 @@ class Node:
         self._turns = Turns(kernel, settings, clock, chance, dry, fill)
         self._places: dict[str, str] = {}  # interface by endpoint
         self._strangers: set[int] = set()  # devices of no record, to be looked at for gates of ours
-        self._told = False  # what is wanted is known
+        self._told = False
+        self.turns = 0  # given to interfaces so far  # what is wanted is known
         self._listing: float | None = clock()  # when to list all devices, None = not needed
         self._polled = clock()
 
@@ -215,6 +216,7 @@ class Node:
                 record.look(now, 0.0)
 
     def _turn(self, due: list[Record]) -> None:
+        self.turns += len(due)
         detaching = self._told and self._settings.detach_unwanted
         for index in self._turns.take(due, detaching):
             self.gone(index)
