@@ -60,12 +60,15 @@ class Syscall:
         def ask() -> None:
             try:
                 future.set_result(answered(self._ask(command, attr, about)))
-            except BpfError as error:
+            except Exception as error:  # whatever it is: somebody waits for the answer
                 # Its frames lead back to the future: only the garbage collector would end that.
                 future.set_exception(error.with_traceback(None))
 
         # A thread of a pool would keep the network namespace alive that it was started in.
-        threading.Thread(target=ask, name=command.name).start()
+        try:
+            threading.Thread(target=ask, name=command.name).start()
+        except RuntimeError:  # there may be no more threads: then nothing is beside anything
+            ask()
         return future
 
     def _count(self, command: Command) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import threading
 
 import pytest
 from polc.runtime.bpf import BpfError, Command, attr, syscall
@@ -40,3 +41,34 @@ def test_what_does_not_pass_is_an_error(
         syscall.Syscall().call(command, attr.ById(id=1))
     assert caught.value.errno == errno.EAGAIN
     assert len(seen) == calls
+
+
+def test_a_call_beside_the_caller_is_counted_at_once_and_answered_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = answering(monkeypatch, refusals=1)
+    door = syscall.Syscall()
+    begun = door.begin(Command.PROG_LOAD, attr.ById(id=1), "judge", str)
+    assert door.writes == {"PROG_LOAD": 1}
+    assert begun.result() == "7"
+    assert seen == [Command.PROG_LOAD] * 2
+
+
+def test_a_refusal_beside_the_caller_is_raised_where_it_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answering(monkeypatch, refusals=99)
+    begun = syscall.Syscall().begin(Command.PROG_LOAD, attr.ById(id=1), "judge", str)
+    with pytest.raises(BpfError) as caught:
+        begun.result()
+    assert (caught.value.errno, caught.value.command) == (errno.EAGAIN, Command.PROG_LOAD)
+
+
+def test_without_room_for_a_thread_the_call_is_made_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, refusals=0)
+
+    def no_more(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    assert syscall.Syscall().begin(Command.PROG_LOAD, attr.ById(id=1), "judge", str).result() == "7"
