@@ -36,9 +36,7 @@ from .assembler import (
     move,
     store,
 )
-from .bpf import Bpf, Fd, MapShape, MapType, Object, ProgInfo, ProgramCode
-from .policy import Policy
-from .remembered import Remembered
+from .bpf import Bpf, Fd, MapShape, MapType, Object, ProgramCode
 from .section import section_data, section_map
 from .word import WORD_BYTES, create_word
 
@@ -127,17 +125,12 @@ class FoundGate:
 
 
 class Gates:
-    """Loads gates and knows them again, and the policies that were read behind them.
-
-    between: see `gate_code`; for tests.
-    """
+    """Loads gates and knows them again. between: see `gate_code`; for tests."""
 
     def __init__(self, between: Sequence[Item] = ()) -> None:
         self._between = tuple(between)
         self._loaded_tags: dict[Direction, bytes] = {}
         self._tags: dict[Direction, tuple[bytes, ...]] = {}
-        self._genuine: Remembered[FoundGate] = Remembered()
-        self.policies: Remembered[Policy] = Remembered()
 
     def code(self, direction: Direction) -> tuple[Insn, ...]:
         return gate_code(direction, self._between)
@@ -161,16 +154,6 @@ class Gates:
         held: keeps its program arrays open; see readback.read.
         """
         info = bpf.prog_info(program)
-        known = self._genuine.get(info)
-        if known is None:
-            known = self._read(bpf, info, held)
-            if known is not None and known.genuine:
-                self._genuine.keep(info, known)
-        elif held is not None and (slots := bpf.fd_by_id(Object.MAP, known.slots)) is not None:
-            held.enter_context(slots)
-        return known
-
-    def _read(self, bpf: Bpf, info: ProgInfo, held: ExitStack | None) -> FoundGate | None:
         text: str | None = None
         frozen = False
         slots = word = 0

@@ -11,12 +11,10 @@ from typing import Final
 from ..pair import layout
 from ..pair.layout import Config, Direction, Rodata
 from ..pair.provenance import ProvenanceError, ProvenanceTable, decode
-from .bpf import Bpf, Fd, Object, ProgInfo
-from .remembered import Remembered
+from .bpf import Bpf, Fd, Object
 from .section import section_data
 
 _SECTIONS: Final = (layout.SECTION_RODATA, layout.SECTION_CONFIG, layout.SECTION_PROVENANCE)
-_SHORT: Final = 1 << 14  # bytes of provenance: of some fifty rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +58,9 @@ class Stranger:
     name: str
 
 
-def read_policy(bpf: Bpf, program: Fd, seen: Remembered[Policy] | None = None) -> Policy | Stranger:
-    """Reads one program. Raises BpfError (EPERM without CAP_SYS_ADMIN).
-
-    seen: those read before, to which this one comes.
-    """
+def read_policy(bpf: Bpf, program: Fd) -> Policy | Stranger:
+    """Reads one program. Raises BpfError (EPERM without CAP_SYS_ADMIN)."""
     info = bpf.prog_info(program)
-    known = seen.get(info) if seen is not None else None
-    if known is not None:
-        return known
-    found = _read(bpf, info)
-    # What a long list of rules came from is not worth its room.
-    if seen is not None and isinstance(found, Policy) and len(found.provenance) <= _SHORT:
-        seen.keep(info, found)
-    return found
-
-
-def _read(bpf: Bpf, info: ProgInfo) -> Policy | Stranger:
     sections: dict[str, bytes] = {}
     maps: dict[str, int] = {}
     for number in info.map_ids:

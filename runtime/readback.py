@@ -1,7 +1,7 @@
 """What the kernel holds on one interface: hook → gate → slot map and commit word → programs → identity.
 
-The kernel is the only witness: nothing that can change is remembered, and no pin path, handle or preference
-is trusted. By-id reads need CAP_SYS_ADMIN.
+The kernel is the only witness: nothing here is remembered, and no pin path, handle or preference is trusted.
+By-id reads need CAP_SYS_ADMIN.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from .hooks import Runner, TcHook, runners
 from .kernel import Kernel
 from .netlink import Link
 from .policy import Policy, Stranger, read_policy
-from .remembered import Remembered
 
 _TRIES: Final = 64
 _WORD_BYTES: Final = 8
@@ -139,7 +138,7 @@ class _Look:
                 found[gate.elder].append(Gate(runner, gate.direction, gate.slots, gate.word))
         ours, elders = found[False], found[True]
         numbers = dict.fromkeys(gate.core for gate in (*ours, *elders))
-        cores = {core: _core(self.kernel, *core, self.known, self.gates.policies) for core in numbers}
+        cores = {core: _core(self.kernel, *core, self.known) for core in numbers}
         return Reading(link, hooks, tuple(ours), cores, tuple(elders))
 
     def _recognised(self, runner: Runner) -> FoundGate | None:
@@ -157,12 +156,12 @@ class _Look:
         return gate
 
 
-def _core(kernel: Kernel, slots_id: int, word_id: int, known: Known, seen: Remembered[Policy] | None) -> Core:
+def _core(kernel: Kernel, slots_id: int, word_id: int, known: Known) -> Core:
     """Reads word, slots, word again; once more when the word moved or a program left meanwhile."""
     with _map(kernel, slots_id) as slots, _map(kernel, word_id) as word:
         for _ in range(_TRIES):
             before = _word(kernel, word)
-            found = contents(kernel, slots, known, seen)
+            found = contents(kernel, slots, known)
             if before == _word(kernel, word) and not any(one is _GONE for one in found):
                 return Core(slots_id, word_id, before, found)
     raise OSError(errno.EAGAIN, "the slots kept changing while they were read")
@@ -182,24 +181,22 @@ def _word(kernel: Kernel, word: Fd) -> int:
 _GONE: Final = Stranger(0, "")  # the slot was overwritten between reading its id and opening the program
 
 
-def contents(
-    kernel: Kernel, slots: Fd, known: Known, seen: Remembered[Policy] | None = None
-) -> tuple[Slot, ...]:
+def contents(kernel: Kernel, slots: Fd, known: Known) -> tuple[Slot, ...]:
     """What is in each slot of a slot map; a program that is in several is read once. Raises BpfError."""
     raw = [kernel.bpf.map_lookup(slots, n.to_bytes(4, "little"), _ID_BYTES) for n in range(SLOT_COUNT)]
     ids = [int.from_bytes(one, "little") if one is not None else 0 for one in raw]
-    read = {number: _program(kernel, number, known, seen) for number in dict.fromkeys(ids) if number}
+    read = {number: _program(kernel, number, known) for number in dict.fromkeys(ids) if number}
     return tuple(read.get(number) for number in ids)
 
 
-def _program(kernel: Kernel, number: int, known: Known, seen: Remembered[Policy] | None) -> Slot:
+def _program(kernel: Kernel, number: int, known: Known) -> Slot:
     if number in known.policies:
         return known.policies[number]
     program = kernel.bpf.fd_by_id(Object.PROG, number)
     if program is None:
         return _GONE
     with program:
-        found = read_policy(kernel.bpf, program, seen)
+        found = read_policy(kernel.bpf, program)
     if isinstance(found, Policy):
         known.policies[number] = found
     return found

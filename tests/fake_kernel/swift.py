@@ -83,7 +83,7 @@ def make_swift(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(cls, "unpack", cache(cls.unpack))
     read_policy, recognise = policy.read_policy, Gates.recognise
 
-    def swift_policy(bpf: Bpf, program: Fd, _: object = None) -> Policy | Stranger:
+    def swift_policy(bpf: Bpf, program: Fd) -> Policy | Stranger:
         return _passed_over(
             bpf, program, "policy", lambda: read_policy(bpf, program), lambda found: isinstance(found, Policy)
         )

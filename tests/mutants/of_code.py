@@ -18,7 +18,7 @@ PLAN: Changes = {
             "max(1, len(deciding) // WORD_BITS)",
         ),
         ("logs-after-the-rule-count", "log.index < rule.index", "log.index > rule.index"),
-        ("no-logs-where-nothing-matched", "*[len(part.logs)] * (room", "*[0] * (room"),
+        ("no-logs-where-nothing-matched", "*[len(part.logs)] * (entries", "*[0] * (entries"),
         ("families-swapped", "6 if at & 256 else 4", "4 if at & 256 else 6"),
         (
             "icmp-criterion-holds-for-ports",
