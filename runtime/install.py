@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -112,7 +112,7 @@ class Work:
             settings = replace(config, generation=self._change.generation)
             shared = {layout.MAP_SLOTS: self._core.slots, **self._shared_maps()}
             loading = Loading(self._site.bpf, pair, settings, shared, self._site.frozen)
-            self._loading = self._held.enter_context(loading)
+            self._loading = self._held.enter_context(closing(loading))
 
     def prepare(self, undo: Rollback, until: ExitStack) -> None:
         """Everything but the store. until: keeps open what only taking back needs."""

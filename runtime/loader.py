@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
@@ -83,8 +83,8 @@ class LoadedPair:
 
 
 class Loading:
-    """A pair on its way: its maps are there, both programs are with the verifier. A context manager that
-    waits for them and lets go of what `finish` did not hand out."""
+    """A pair on its way: its maps are there, both programs are with the verifier. `close` waits for them and
+    lets go of what `finish` did not hand out."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Loading:
             self._maps = {**given, **made}
             parts = stack.enter_context(Frozen()) if frozen is None else frozen
             self._halves = [
-                stack.enter_context(_Half(bpf, side, config, self._maps, parts))
+                stack.enter_context(closing(_Half(bpf, side, config, self._maps, parts)))
                 for side in (pair.ingress, pair.egress)
             ]
             self._pair, self._config, self._own = pair, config, stack.pop_all()
@@ -128,14 +128,6 @@ class Loading:
     def close(self) -> None:
         self._own.close()
 
-    def __enter__(self) -> Loading:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
 
 def load_pair(
     bpf: Bpf,
@@ -150,7 +142,7 @@ def load_pair(
     frozen: what may be used again of the pairs loaded before.
     Raises VerifierError and ObjectFault (the objects' fault), CannotError (the machine's).
     """
-    with Loading(bpf, pair, config, shared, frozen) as loading:
+    with closing(Loading(bpf, pair, config, shared, frozen)) as loading:
         return loading.finish()
 
 
@@ -241,12 +233,8 @@ class _Half:
         except BpfError as error:
             raise _fault(error, doing) from None
 
-    def __enter__(self) -> _Half:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Waits for the verifier."""
         if not self._taken and self._loading.exception() is None:
             self._loading.result().close()
         self._sections.clear()

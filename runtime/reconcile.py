@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -85,8 +86,11 @@ def reconcile(kernel: Kernel, jobs: Sequence[Job], gates: Gates, grace: Grace) -
         for piece in busy:
             piece.do(partial(piece.lock, patience))
         late = _wait(kernel, grace, any(one.waits_before for one in busy))
-        for number, piece in enumerate(busy):
-            for ahead in busy[number : number + 1 + _AHEAD]:
+        coming = iter(busy)
+        for piece in islice(coming, _AHEAD):
+            piece.do(partial(piece.begin, late))
+        for piece in busy:
+            for ahead in islice(coming, 1):
                 ahead.do(partial(ahead.begin, late))
             piece.do(piece.install)
         late = _wait(kernel, grace, any(one.waits_after for one in busy))
@@ -138,7 +142,7 @@ class _Piece:
         )
         self._decision: Decision | None = None
         self._work: Work | None = None
-        self._begun = self._in_force = False
+        self._in_force = False
         self._report: AttachReport | None = None
         self._fault: RuntimeFault | None = None
         self._writes = self._tc_writes = 0
@@ -195,14 +199,12 @@ class _Piece:
             self._work = Work(site, decision.standing, decision.change, self._held)
 
     def begin(self, late: BpfError | None) -> None:
-        """Once; the verifier is at it while other jobs are worked on."""
+        """The verifier is at it while other jobs are worked on."""
         assert self._work is not None, "a job that is still open was decided to be worked on"
         assert self._decision is not None, "decided under the lock"
         if late is not None and not self._work.at_rest:
             raise late
-        if not self._begun:
-            self._work.begin(self.job.pair, self._decision.wish.config)
-        self._begun = True
+        self._work.begin(self.job.pair, self._decision.wish.config)
 
     def install(self) -> None:
         assert self._work is not None, "as in `begin`"
