@@ -48,8 +48,8 @@ class Node:
         self._turns = Turns(kernel, settings, clock, chance, dry, fill)
         self._places: dict[str, str] = {}  # interface by endpoint
         self._strangers: set[int] = set()  # devices of no record, to be looked at for gates of ours
-        self._told = False
-        self.turns = 0  # given to interfaces so far  # what is wanted is known
+        self._told = False  # what is wanted is known
+        self.turns = 0  # given to interfaces so far
         self._listing: float | None = clock()  # when to list all devices, None = not needed
         self._polled = clock()
 
