@@ -48,6 +48,9 @@ RULE_LINES = {
     Direction.EGRESS: {21: "- action: Allow", 23: "- action: Deny"},
 }
 _NUMBERS = itertools.count()
+# tc makes folders in the first bpffs that it finds mounted, another test's too: here it finds this one first.
+# `ip netns exec` gives a mount namespace of its own.
+_WITH_BPFFS = ("sh", "-c", 'mount -t bpf bpf /sys/fs/bpf && exec "$@"', "sh")
 
 
 def run(*command: str) -> str:
@@ -124,7 +127,7 @@ def test_tc_loads_and_attaches_an_object(
     objects: dict[Direction, Path], device: tuple[str, str], direction: Direction
 ) -> None:
     namespace, interface = device
-    tc = ("ip", "netns", "exec", namespace, "tc")
+    tc = ("ip", "netns", "exec", namespace, *_WITH_BPFFS, "tc")
     run(*tc, "qdisc", "add", "dev", interface, "clsact")
     obj = str(objects[direction])
     run(*tc, "filter", "add", "dev", interface, "ingress", "bpf", "direct-action", "obj", obj, "sec", "tc")

@@ -1,4 +1,4 @@
-"""libbpf, as bpftool and tc carry it, loads the same objects and makes the same program of them as we do."""
+"""libbpf, as bpftool carries it, loads the same objects and makes the same program of them as we do."""
 
 from __future__ import annotations
 
@@ -86,16 +86,3 @@ def test_bpftool_prints_the_policys_lines_between_the_instructions(
         number, line = len(POLICY.splitlines()), POLICY.splitlines()[-1]
     assert f"; {line.strip()} [file:" in printed
     assert f"web.yaml line_num:{number} " in printed
-
-
-@pytest.mark.parametrize("direction", Direction)
-def test_tc_takes_the_object_as_it_is(
-    objects: dict[Direction, Path], namespace: str, direction: Direction
-) -> None:
-    tc = ("tc", "-n", namespace)
-    _sh(*tc, "qdisc", "add", "dev", "polc-test-h", "clsact")
-    what = ("bpf", "direct-action", "obj", str(objects[direction]), "sec", "tc")
-    _sh(*tc, "filter", "add", "dev", "polc-test-h", "ingress", *what)
-    shown = _sh(*tc, "filter", "show", "dev", "polc-test-h", "ingress")
-    assert "direct-action" in shown
-    assert "jited" in shown
