@@ -5,10 +5,10 @@ Every command of the runtime goes through `Syscall.call`: one place to count, to
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import errno
 import platform
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -64,9 +64,10 @@ class Syscall:
                 # Its frames lead back to the future: only the garbage collector would end that.
                 future.set_exception(error.with_traceback(None))
 
-        # A thread of a pool would keep the network namespace alive that it was started in.
+        # A thread of a pool would keep the network namespace alive that it was started in. Nobody joins this
+        # one, the future says all; `threading` would have us wait until it runs, beside a busy verifier.
         try:
-            threading.Thread(target=ask, name=command.name).start()
+            _thread.start_new_thread(ask, ())
         except RuntimeError:  # there may be no more threads: then nothing is beside anything
             ask()
         return future

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import errno
-import threading
 
 import pytest
 from polc.runtime.bpf import BpfError, Command, attr, syscall
@@ -67,8 +67,10 @@ def test_a_refusal_beside_the_caller_is_raised_where_it_is_waited_for(
 def test_without_room_for_a_thread_the_call_is_made_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     answering(monkeypatch, refusals=0)
 
-    def no_more(_thread: threading.Thread) -> None:
+    def no_more(*_: object) -> int:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", no_more)
-    assert syscall.Syscall().begin(Command.PROG_LOAD, attr.ById(id=1), "judge", str).result() == "7"
+    monkeypatch.setattr(_thread, "start_new_thread", no_more)
+    begun = syscall.Syscall().begin(Command.PROG_LOAD, attr.ById(id=1), "judge", str)
+    assert begun.done()
+    assert begun.result() == "7"
