@@ -71,7 +71,7 @@ class Bpffs:
     def directories(self) -> tuple[Path, ...]:
         """polc's pin directories, by name."""
         base = self.root / _OWN
-        return tuple(sorted(base.iterdir())) if base.is_dir() else ()
+        return tuple(sorted(base.iterdir(), key=lambda path: path.name)) if base.is_dir() else ()
 
     def stacked(self) -> int:
         """How many further bpf filesystems are mounted on the same place, each hiding the pins below it."""

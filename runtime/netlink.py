@@ -115,7 +115,7 @@ class Netlink:
     def gone(self, indices: Collection[int]) -> frozenset[int]:
         """Those of the indices that no device of the namespace has. Each is asked for: cheaper than a list of
         the devices, and nothing interrupts it (S35)."""
-        return frozenset(index for index in indices if not _is_there(index))
+        return frozenset(index for index in indices if not self._lists.has_device(index))
 
     def has_clsact(self, ifindex: int) -> bool:
         """Whether the device has a clsact qdisc (false for the older `ingress` qdisc)."""
@@ -196,16 +196,6 @@ def _read(dump: Callable[[], _T]) -> _T:
         except NetlinkError as error:
             raise _os_error(error) from error
     raise OSError(errno.EINTR, "the kernel's list kept changing while it was read")
-
-
-def _is_there(index: int) -> bool:
-    try:
-        socket.if_indextoname(index)
-    except OSError as error:
-        if error.errno in (errno.ENXIO, errno.ENODEV):
-            return False
-        raise
-    return True
 
 
 def _os_error(error: NetlinkError) -> OSError:

@@ -12,7 +12,6 @@ import gc
 import json
 import os
 import signal
-import socket
 from collections.abc import Callable
 from concurrent.futures import Future
 from ctypes import Structure
@@ -159,4 +158,3 @@ def _files(life: Life) -> None:
         setattr(os, name, life.spending(getattr(os, name), name.upper()))
     builtins.open = life.spending(builtins.open, "OPEN")
     fcntl.flock = life.spending(fcntl.flock, "FLOCK")
-    socket.if_indextoname = life.spending(socket.if_indextoname, "NETLINK if_indextoname")

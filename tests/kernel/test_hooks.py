@@ -116,6 +116,17 @@ def test_an_interface_that_is_not_there_is_no_device(namespace: Callable[[], str
     netns.run(namespace(), work)
 
 
+def test_indices_of_devices_that_are_not_there_are_gone(namespace: Callable[[], str]) -> None:
+    name = namespace()
+
+    def look() -> tuple[frozenset[int], frozenset[int]]:
+        with Netlink() as net:
+            there = {link.index for link in net.links()}
+            return net.gone(there), net.gone({*there, 7000, 1 << 30})
+
+    assert netns.run(name, look) == (frozenset(), frozenset({7000, 1 << 30}))
+
+
 def test_two_namespaces_have_two_cookies_and_one_namespace_has_one(namespace: Callable[[], str]) -> None:
     first, second = namespace(), namespace()
     cookies = [netns.run(name, netns.cookie) for name in (first, second, first, f"/run/netns/{second}")]
