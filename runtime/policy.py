@@ -58,12 +58,19 @@ class Stranger:
     name: str
 
 
-def read_policy(bpf: Bpf, program: Fd) -> Policy | Stranger:
-    """Reads one program. Raises BpfError (EPERM without CAP_SYS_ADMIN)."""
+def read_policy(bpf: Bpf, program: Fd, known: dict[int, str] | None = None) -> Policy | Stranger:
+    """Reads one program. Raises BpfError (EPERM without CAP_SYS_ADMIN).
+
+    known: names by id of maps that are no sections, which programs share; more are added to it.
+    """
     info = bpf.prog_info(program)
+    shared = known if known is not None else {}
     sections: dict[str, bytes] = {}
     maps: dict[str, int] = {}
     for number in info.map_ids:
+        if number in shared:
+            maps[shared[number]] = number
+            continue
         map_ = bpf.fd_by_id(Object.MAP, number)
         if map_ is None:  # not while the program lives
             return Stranger(info.id, info.name)
@@ -73,7 +80,9 @@ def read_policy(bpf: Bpf, program: Fd) -> Policy | Stranger:
             maps[name] = number
             section = next((one for one in _SECTIONS if name.endswith(one)), None)
             data = section_data(bpf, map_, shape) if section is not None else None
-            if section is not None and data is not None:
+            if section is None:
+                shared[number] = name
+            elif data is not None:
                 sections.setdefault(section, data)
     if set(sections) != set(_SECTIONS):
         return Stranger(info.id, info.name)

@@ -89,10 +89,14 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Known:
     """What programs say of themselves, by id: it cannot change while they live, and no id comes twice in the
-    moment that a pass takes (the kernel counts them up). For several readings in one pass, never longer."""
+    moment that a pass takes (the kernel counts them up). For several readings in one pass, never longer.
+
+    maps: the names of those that are no sections.
+    """
 
     gates: dict[int, FoundGate] = field(default_factory=dict)
     policies: dict[int, Policy] = field(default_factory=dict)
+    maps: dict[int, str] = field(default_factory=dict)
 
 
 def read(
@@ -196,7 +200,7 @@ def _program(kernel: Kernel, number: int, known: Known) -> Slot:
     if program is None:
         return _GONE
     with program:
-        found = read_policy(kernel.bpf, program)
+        found = read_policy(kernel.bpf, program, known.maps)
     if isinstance(found, Policy):
         known.policies[number] = found
     return found

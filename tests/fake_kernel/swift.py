@@ -83,9 +83,13 @@ def make_swift(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(cls, "unpack", cache(cls.unpack))
     read_policy, recognise = policy.read_policy, Gates.recognise
 
-    def swift_policy(bpf: Bpf, program: Fd) -> Policy | Stranger:
+    def swift_policy(bpf: Bpf, program: Fd, known: dict[int, str] | None = None) -> Policy | Stranger:
         return _passed_over(
-            bpf, program, "policy", lambda: read_policy(bpf, program), lambda found: isinstance(found, Policy)
+            bpf,
+            program,
+            f"policy beside {sorted((known or {}).values())}",  # of known maps it reads nothing
+            lambda: read_policy(bpf, program, known),
+            lambda found: isinstance(found, Policy),
         )
 
     def swift_gate(self: Gates, bpf: Bpf, program: Fd, held: ExitStack | None = None) -> FoundGate | None:
