@@ -20,7 +20,7 @@ from ..pair.layout import Config, Direction
 from ..pair.object import ObjectPair, PairObject
 from .bpf import Bpf, BpfError, Fd, MapFlag, MapShape, MapType, ProgramCode
 from .errors import CannotError, ObjectFault, RuntimeFault, cannot
-from .relocate import INSN_BYTES, debug_info, program_lines, relocated
+from .relocate import INSN_BYTES, debug_info, program_lines, referred, relocated
 from .section import Frozen
 from .verifier import verifier_error
 
@@ -201,7 +201,9 @@ class _Half:
         """Waits for the verifier; raises as `load_pair`."""
         with self._faults(), ExitStack() as undo:
             program = undo.enter_context(self._verified())
-            verified = _bind(self._bpf, program, self._sections.values())
+            named = referred(self._source.elf)
+            others = [map_ for name, map_ in self._sections.items() if name not in named]
+            verified = _bind(self._bpf, program, others)
             undo.pop_all()
         count = len(self._code.insns) // INSN_BYTES
         return LoadedProgram(self._source.direction, program, count, verified)
@@ -273,8 +275,7 @@ def _bind(bpf: Bpf, program: Fd, sections: Iterable[Fd]) -> int:
     if not info.btf_id:
         raise ObjectFault(f"the kernel kept no BTF for program {info.name}", _AGAIN)
     for map_ in sections:
-        if bpf.map_info(map_).id not in info.map_ids:
-            bpf.prog_bind_map(program, map_)
+        bpf.prog_bind_map(program, map_)
     return info.verified
 
 

@@ -222,7 +222,7 @@ def test_a_refusal_names_the_direction_and_the_line_of_the_policy(bpf: Bpf) -> N
         (Command.MAP_FREEZE, 3),
         (Command.PROG_LOAD, 0),
         (Command.PROG_LOAD, 1),
-        (Command.OBJ_GET_INFO_BY_FD, 2),
+        (Command.OBJ_GET_INFO_BY_FD, 1),
         (Command.PROG_BIND_MAP, 1),
     ],
 )
