@@ -145,6 +145,12 @@ class Record:
         """What to bring into force: the wanted pair; while that one cannot be, the last one that could."""
         return self.good if self.permanent else self.pair
 
+    @property
+    def differs(self) -> bool:
+        """Whether the last look found something else in force than what is to be brought into force."""
+        target = self.target
+        return self.status is not None and target is not None and self.in_force != target.identity.hex()
+
     def goal(self, now: float) -> Goal:
         """The books on this interface, as its state is told from them."""
         if not self.endpoint:

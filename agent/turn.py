@@ -121,7 +121,7 @@ class Turns:
 
     def _reconciled(self, records: Sequence[Record], dry: bool) -> Iterable[tuple[Record, Done]]:
         jobs = [
-            Job(one.link, one.target, self._request(one, dry))
+            Job(one.link, one.target, self._request(one, dry), one.differs)
             for one in records
             if one.link is not None and one.target is not None
         ]

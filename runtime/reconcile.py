@@ -1,22 +1,22 @@
 """Many interfaces in one pass: for each, what is wanted and what the kernel shows become the fewest changes.
 
-    look at each → lock and look again → load, make everything and store the word → ONE grace period for all
+    look at each → lock, look again, load, make everything and store the word → ONE grace period for all
     → tidy → read back
 
-An interface that is as wanted costs one look. Nothing of one interface holds another up: its fault is its
-own, and is handed back with it. A lock is held from the second look to the end of its interface's work;
-locks are taken in the order of the device indices, and one that another process holds is not waited for
-when there are other interfaces to see to.
+An interface that is as wanted costs one look, and one of which the caller knows that it is not is first
+looked at under its lock. Nothing of one interface holds another up: its fault is its own, and is handed back
+with it. A lock is held from the look under it to the end of its interface's work; locks are taken in the
+order of the device indices, and one that another process holds is not waited for when there are other
+interfaces to see to.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -35,7 +35,7 @@ from .readback import Known, Reading, read
 from .request import AttachReport, AttachRequest
 from .rollback import Rollback
 from .section import Frozen
-from .standing import judge
+from .standing import Standing, judge
 from .status import describe
 from .surroundings import Surroundings
 
@@ -47,11 +47,15 @@ _TCX_WRITES: Final = ("LINK_CREATE", "LINK_UPDATE", "LINK_DETACH", "PROG_ATTACH"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One interface and what is wanted there. link: as the caller's last look showed it; its index counts."""
+    """One interface and what is wanted there. link: as the caller's last look showed it; its index counts.
+
+    expected: as the caller knows it, something is to be changed. True or not, what is done is the same.
+    """
 
     link: Link
     pair: ObjectPair
     request: AttachRequest
+    expected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +85,39 @@ def reconcile(kernel: Kernel, jobs: Sequence[Job], gates: Gates, grace: Grace) -
         around = _Around(kernel, held.enter_context(Frozen()))
         pieces = [_Piece(kernel, job, gates, around, held.enter_context(ExitStack())) for job in jobs]
         for piece in pieces:
-            piece.do(piece.look)
+            if not piece.job.expected or piece.job.request.dry_run:
+                piece.do(piece.look)
         busy = sorted((one for one in pieces if one.is_open), key=lambda one: one.job.link.index)
-        for piece in busy:
-            piece.do(partial(piece.lock, patience))
-        late = _wait(kernel, grace, any(one.waits_before for one in busy))
-        coming = iter(busy)
-        for piece in islice(coming, _AHEAD):
-            piece.do(partial(piece.begin, late))
-        for piece in busy:
-            for ahead in islice(coming, 1):
-                ahead.do(partial(ahead.begin, late))
-            piece.do(piece.install)
+        restless: list[_Piece] = []
+        _install(_rested(busy, patience, restless), None)
+        late = _wait(kernel, grace, any(one.is_open for one in restless))
+        _install(restless, late)
         late = _wait(kernel, grace, any(one.waits_after for one in busy))
         for piece in busy:
             piece.do(partial(piece.finish, late))
         return tuple(piece.done() for piece in pieces)
+
+
+def _rested(busy: Iterable[_Piece], patience: float, restless: list[_Piece]) -> Iterator[_Piece]:
+    """Locks each. Those that have to wait for a grace period are put into `restless` instead."""
+    for piece in busy:
+        piece.do(partial(piece.lock, patience))
+        if piece.waits_before:
+            restless.append(piece)
+        else:
+            yield piece
+
+
+def _install(ready: Iterable[_Piece], late: BpfError | None) -> None:
+    """Puts each in force, while the programs of the next ones are with the verifier."""
+    begun: deque[_Piece] = deque()
+    for piece in ready:
+        piece.do(partial(piece.begin, late))
+        begun.append(piece)
+        if len(begun) > _AHEAD:
+            begun[0].do(begun.popleft().install)
+    for piece in begun:
+        piece.do(piece.install)
 
 
 def _wait(kernel: Kernel, grace: Grace, needed: bool) -> BpfError | None:
@@ -188,7 +209,8 @@ class _Piece:
         self._decide()
 
     def lock(self, patience: float) -> None:
-        """Another polc may have come first: looks again under the lock."""
+        """Another polc may have come first: looks under the lock."""
+        self._around.refuse_netns_exec()
         around = self._around.at(self.job.request)
         index = self.job.link.index
         self._held.enter_context(self._kernel.host.locked(around.cookie, index, patience))
@@ -219,14 +241,15 @@ class _Piece:
         assert self._decision is not None, "as in `begin`"
         left = self._work.tidy(f"no grace period: {late.strerror}" if late is not None else "")
         reading = self._read_back()
-        left += self._work.tidy_pins(judge(reading), self._decision.stale)
-        self._answer(self._decision, reading, left)
+        standing = judge(reading)
+        left += self._work.tidy_pins(standing, self._decision.stale)
+        self._answer(self._decision, reading, standing, left)
 
     def _decide(self) -> Decision:
         """Looks; the job is done when there is nothing to do, or nothing is to be done."""
         self._decision = decision = look(self._asked, self._held)
         if not decision.plan or self.job.request.dry_run:
-            self._answer(decision, decision.reading)
+            self._answer(decision, decision.reading, judge(decision.reading))
         return decision
 
     def _read_back(self) -> Reading:
@@ -240,9 +263,11 @@ class _Piece:
                 "see `polc status`",
             ) from error
 
-    def _answer(self, decision: Decision, reading: Reading, left: tuple[str, ...] = ()) -> None:
+    def _answer(
+        self, decision: Decision, reading: Reading, standing: Standing, left: tuple[str, ...] = ()
+    ) -> None:
         request, around = self.job.request, self._around.at(self.job.request)
-        status = describe(reading, judge(reading), around.cookie)
+        status = describe(reading, standing, around.cookie)
         if not request.dry_run and not (status.in_force and status.identity == self.job.pair.identity.hex()):
             raise NotInForce(
                 f"after attaching, {status.interface} is {status.summary}",
