@@ -13,11 +13,12 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 ATTEMPTS: Final = 3  # readings of folders that change under the reader
@@ -25,6 +26,7 @@ ATTEMPTS: Final = 3  # readings of folders that change under the reader
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _BLOCK: Final = 1 << 20
+_FRESH: Final = 3_000_000_000  # ns; no file system's clock is coarser than two seconds
 _LINKS: Final = 40  # on one way; MAXSYMLINKS of include/linux/namei.h
 
 
@@ -58,26 +60,52 @@ class Problem:
         return f"{self.path}: {self.reason}"
 
 
+class Mark(NamedTuple):
+    """What tells one state of a file from every other: the kernel sets the last, at each change, and lets
+    nobody choose it."""
+
+    device: int
+    inode: int
+    mode: int
+    user: int
+    group: int
+    size: int
+    modified: int  # ns
+    changed: int  # ns
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file holds. digest: SHA-256, hex."""
+
+    data: bytes = field(repr=False)
+    digest: str
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What the folders hold. digest: of all paths and bytes, hex; equal inputs have equal digests.
 
-    problems: any of them means that this reading must not be used.
+    problems: any of them means that this reading must not be used. known: the files that a later reading need
+    not open while they are marked so: a file that changed a moment before it was read is not among them.
     """
 
     texts: tuple[Text, ...]
     digest: str
     problems: tuple[Problem, ...]
+    known: Mapping[Mark, Content] = field(default_factory=dict, repr=False, compare=False)
 
 
-def read_inputs(folders: Sequence[str], limits: Limits | None = None) -> Inputs:
+def read_inputs(folders: Sequence[str], limits: Limits | None = None, before: Inputs | None = None) -> Inputs:
     """Every file of the folders, by path. Raises nothing: what is wrong is among the problems.
 
     Folders that change while they are read are read again, so that no mixture of two states is returned.
+    before: an earlier reading; what it knows is not read again.
     """
-    reading = _Reading(limits or Limits())
+    known = before.known if before is not None else {}
+    reading = _Reading(limits or Limits(), known)
     for _ in range(ATTEMPTS):
-        reading = _Reading(limits or Limits())
+        reading = _Reading(limits or Limits(), known)
         for folder in folders:
             reading.given(folder)
         if not reading.moved():
@@ -86,7 +114,7 @@ def read_inputs(folders: Sequence[str], limits: Limits | None = None) -> Inputs:
         reading.problems.append(Problem(", ".join(folders), "changes while it is being read"))
     texts = tuple(sorted(reading.texts, key=lambda text: text.path))
     digest = hashlib.sha256("".join(f"{text.path}\0{text.digest}\n" for text in texts).encode())
-    return Inputs(texts, digest.hexdigest(), tuple(reading.problems))
+    return Inputs(texts, digest.hexdigest(), tuple(reading.problems), reading.known)
 
 
 def read_trusted(path: str, limit: int) -> bytes:
@@ -113,10 +141,12 @@ class Unfit(Exception):
 class _Reading:
     """One pass over the folders."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, before: Mapping[Mark, Content]) -> None:
         self.texts: list[Text] = []
         self.problems: list[Problem] = []
+        self.known: dict[Mark, Content] = {}
         self._limits = limits
+        self._before = before
         self._left = limits.total
         self._taken: set[str] = set()
         self._links: list[tuple[str, str]] = []
@@ -182,34 +212,58 @@ class _Reading:
         if len(self._taken) >= self._limits.files:
             raise Unfit(f"is one file too many: {self._limits.files} are read at most")
         # Looked at before it is opened: opening a device may do something.
-        _require_regular(os.stat(name, dir_fd=folder, follow_symlinks=False))
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        _require_regular(status)
+        mark = _mark(status)
+        content = self._before.get(mark) if _is_trusted(status) else None
+        if content is None:
+            content = self._content(folder, name)
+        else:
+            self._spend(status.st_size)
+            self.known[mark] = content
+        unique, number = path, 1
+        while unique in self._taken:
+            number += 1
+            unique = f"{path}({number})"
+        self._taken.add(unique)
+        self.texts.append(Text(unique, content.data, content.digest))
+
+    def _content(self, folder: int, name: str) -> Content:
+        """Read, and known from now on if it did not just change."""
+        began = time.time_ns()
         with _opened(name, _FILE, folder) as descriptor:
             before = os.fstat(descriptor)
             _require_regular(before)
             _require_trust(descriptor)
             data = self._bytes(descriptor)
             after = os.fstat(descriptor)
-            self._torn |= (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size)
-        unique, number = path, 1
-        while unique in self._taken:
-            number += 1
-            unique = f"{path}({number})"
-        self._taken.add(unique)
-        self.texts.append(Text(unique, data, hashlib.sha256(data).hexdigest()))
+        content = Content(data, hashlib.sha256(data).hexdigest())
+        if _mark(before) != _mark(after):
+            self._torn = True
+        elif max(before.st_mtime_ns, before.st_ctime_ns) + _FRESH < began:
+            self.known[_mark(before)] = content
+        return content
 
     def _bytes(self, descriptor: int) -> bytes:
         """All of the file, within the limits, however it grows meanwhile."""
-        limit = min(self._limits.file, self._left)
         parts: list[bytes] = []
         size = 0
         while part := os.read(descriptor, _BLOCK):
             size += len(part)
-            if size > limit:
-                which = "it alone" if limit == self._limits.file else "together with the others"
-                raise Unfit(f"has more than the {limit} bytes that are allowed {which}: split or remove")
+            self._require_room(size)
             parts.append(part)
-        self._left -= size
+        self._spend(size)
         return b"".join(parts)
+
+    def _spend(self, size: int) -> None:
+        self._require_room(size)
+        self._left -= size
+
+    def _require_room(self, size: int) -> None:
+        limit = min(self._limits.file, self._left)
+        if size > limit:
+            which = "it alone" if limit == self._limits.file else "together with the others"
+            raise Unfit(f"has more than the {limit} bytes that are allowed {which}: split or remove")
 
     def _refuse(self, path: str, error: OSError | Unfit) -> None:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
@@ -287,9 +341,28 @@ def _kind(mode: int) -> str:
     return next((word for test, word in kinds if test(mode)), "something else")
 
 
+def _mark(status: os.stat_result) -> Mark:
+    return Mark(
+        status.st_dev,
+        status.st_ino,
+        status.st_mode,
+        status.st_uid,
+        status.st_gid,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
 def _trusted() -> tuple[int, ...]:
     """Users who may decide what is read."""
     return 0, os.geteuid()
+
+
+def _is_trusted(status: os.stat_result, above: bool = False) -> bool:
+    """Whether, by owner and mode, only who is trusted may write it; arguments as of `_require_trust`."""
+    others = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid != 0)
+    return status.st_uid in _trusted() and (not others or (above and bool(status.st_mode & stat.S_ISVTX)))
 
 
 def _require_trust(descriptor: int, *, above: bool = False) -> None:
@@ -297,14 +370,12 @@ def _require_trust(descriptor: int, *, above: bool = False) -> None:
     enough, since others cannot rename there what is not theirs. On a mount that is read-only, as kubelet's of
     a ConfigMap whose folder has mode 0777, nobody can write anything."""
     status = os.fstat(descriptor)
-    own = _trusted()
-    others = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid != 0)
-    if status.st_uid in own and (not others or (above and status.st_mode & stat.S_ISVTX)):
+    if _is_trusted(status, above):
         return
     if os.fstatvfs(descriptor).f_flag & os.ST_RDONLY:
         return
     what = "a folder above it" if above else "it"
-    if status.st_uid not in own:
+    if status.st_uid not in _trusted():
         raise Unfit(f"user {status.st_uid} owns {what}, and could change it: give it to root")
     raise Unfit(
         f"others than its owner may write {what} (mode {stat.S_IMODE(status.st_mode):04o}): chmod go-w"

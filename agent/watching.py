@@ -24,6 +24,7 @@ from .mailbox import Reading
 from .mapping import MappingError, Rule
 
 QUIET: Final = 0.02  # seconds without an event that end a burst
+WHOLLY: Final = 600.0  # seconds after which files that seem unchanged are read all the same
 LONGEST: Final = 0.2  # seconds after which a burst that does not end is read all the same
 # watchdog waits so long for the second half of a move, to tell it as one; here each half says all there is.
 InotifyMoveEventGrouper.delay = 0.0
@@ -55,6 +56,8 @@ class Watcher:
         self._list_problem: tuple[str, ...] = ()
         self._event, self._closing = threading.Event(), threading.Event()
         self._revision = 0
+        self._before: Inputs | None = None
+        self._wholly = time.monotonic()
         self._last: tuple[str, tuple[str, ...]] | None = None
         self._watches: dict[str, tuple[_Mark, ObservedWatch]] = {}
         self._observer: BaseObserver = Observer()
@@ -93,7 +96,10 @@ class Watcher:
         self._event.clear()
 
     def _read(self) -> None:
-        found: Inputs = read_inputs(self._folders, self._limits)
+        now = time.monotonic()
+        if now > self._wholly + WHOLLY:
+            self._wholly, self._before = now, None
+        self._before = found = read_inputs(self._folders, self._limits, self._before)
         self._read_list()
         problems = (*map(str, found.problems), *self._list_problem)
         if (found.digest, problems) == self._last or self._closing.is_set():

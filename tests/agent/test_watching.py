@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from polc.agent import inputs, watching
 from polc.agent.inputs import Text
 from polc.agent.listing import Listing
 from polc.agent.mailbox import Reading
@@ -108,6 +109,23 @@ def test_reading_what_has_not_changed_submits_nothing(folder: Path, watch: Calla
     (folder / "b.yaml").write_bytes(b"2")
     desk.holds(a=b"1", b=b"2")
     assert len(desk.submitted) == 2
+
+
+def test_now_and_then_files_that_seem_unchanged_are_read_all_the_same(
+    folder: Path, watch: Callable[[float], Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "a.yaml").write_bytes(b"1")
+    monkeypatch.setattr(inputs, "_FRESH", -(1 << 62))
+    desk = watch(0.02)
+    desk.holds(a=b"1")
+    monkeypatch.setattr(inputs, "_mark", lambda _status: inputs.Mark(*range(8)))  # as if times stood still
+    (folder / "a.yaml").write_bytes(b"2")
+    desk.holds(a=b"2")  # its mark is another one than the first reading's
+    (folder / "a.yaml").write_bytes(b"3")
+    time.sleep(0.2)
+    desk.holds(a=b"2")
+    monkeypatch.setattr(watching, "WHOLLY", 0.0)
+    desk.holds(a=b"3")
 
 
 def test_a_folder_that_comes_late_or_is_exchanged_is_found_by_the_slow_reading(

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from polc.agent import inputs
 from polc.agent.inputs import Limits, Unfit, read_inputs, read_trusted
 
 TEXT = "kind: Pod\n"
@@ -48,6 +49,70 @@ def test_equal_inputs_have_equal_digests_and_any_change_another(folder: Path) ->
     third = read_inputs([str(folder)])
     assert len({first.digest, second.digest, third.digest}) == 3
     assert second.texts[0].digest == third.texts[0].digest
+
+
+def settled(*paths: Path) -> None:
+    """As written an hour ago, as far as anybody can say that: what the kernel notes itself stays."""
+    for path in paths:
+        hour = 3600 * 1_000_000_000
+        os.utime(path, ns=(path.stat().st_atime_ns - hour, path.stat().st_mtime_ns - hour))
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the manifests that are opened; and no change is too young to be remembered."""
+    names: list[str] = []
+    real = os.open
+
+    def watched(path: str, flags: int, *more: int, dir_fd: int | None = None) -> int:
+        names.extend([path] if path.endswith(".yaml") else [])
+        return real(path, flags, *more, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", watched)
+    monkeypatch.setattr(inputs, "_FRESH", -(1 << 62))
+    return names
+
+
+def test_of_many_files_only_the_one_that_changed_is_read_again(folder: Path, opened: list[str]) -> None:
+    for name in "abc":
+        (folder / f"{name}.yaml").write_text(TEXT + name)
+    first = read_inputs([str(folder)])
+    assert opened == ["a.yaml", "b.yaml", "c.yaml"]
+    again = read_inputs([str(folder)], before=first)
+    assert (again, opened[3:]) == (first, [])
+    (folder / "b.yaml").write_text(TEXT + "B")  # as long as before
+    same = (folder / "a.yaml").stat()
+    os.utime(folder / "b.yaml", ns=(same.st_atime_ns, same.st_mtime_ns))
+    (folder / "c.yaml").rename(folder / "d.yaml")
+    third = read_inputs([str(folder)], before=again)
+    assert [(one.path, one.data.decode()[-1]) for one in third.texts] == [
+        ("policies/a.yaml", "a"),
+        ("policies/b.yaml", "B"),
+        ("policies/d.yaml", "c"),
+    ]
+    assert set(opened[3:]) <= {"b.yaml", "d.yaml"}  # by Linux, a new name changes the file's times too
+    assert "b.yaml" in opened[3:]
+    assert third == read_inputs([str(folder)])
+
+
+def test_what_changed_a_moment_ago_is_read_again(folder: Path) -> None:
+    (folder / "a.yaml").write_text(TEXT)
+    assert read_inputs([str(folder)]).known == {}
+    settled(folder / "a.yaml")  # whatever its owner says: the kernel noted when that was said
+    assert read_inputs([str(folder)]).known == {}
+
+
+def test_what_is_known_is_held_to_trust_and_limits_all_the_same(folder: Path, opened: list[str]) -> None:
+    for name in "ab":
+        (folder / f"{name}.yaml").write_text(TEXT)
+    first = read_inputs([str(folder)])
+    assert len(first.known) == 2
+    small = read_inputs([str(folder)], Limits(total=len(TEXT)), before=first)
+    assert [one.path for one in small.problems] == ["policies/b.yaml"]
+    (folder / "a.yaml").chmod(0o666)
+    bad = read_inputs([str(folder)], before=first)
+    assert [one.path for one in bad.problems] == ["policies/a.yaml"]
+    assert opened[2:] == ["a.yaml"]
 
 
 def test_files_of_one_name_in_two_folders_stay_two(tmp_path: Path) -> None:
