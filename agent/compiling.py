@@ -28,6 +28,7 @@ from .protocol import (
     FailedFrame,
     Finding,
     Findings,
+    KeptFrame,
     LoadedFrame,
     MadeFrame,
     ProtocolError,
@@ -297,7 +298,7 @@ class Compiler:
                 case ReviewedFrame():
                     first, order.reviewed = not order.reviewed, True
                     return [Reviewed(frame.revision, frame.warnings)] if first else []
-                case MadeFrame() | SameFrame() | FailedFrame():
+                case MadeFrame() | SameFrame() | KeptFrame() | FailedFrame():
                     return self._answered(order, frame, made)
             return []
 
@@ -312,25 +313,29 @@ class Compiler:
         return [Loaded(frame.revision, frame.endpoints, frame.warnings, frame.seconds)]
 
     def _answered(
-        self, order: Order, frame: MadeFrame | SameFrame | FailedFrame, made: Made | Failed | None
+        self, order: Order, frame: MadeFrame | SameFrame | KeptFrame | FailedFrame, made: Made | Failed | None
     ) -> list[Answer]:
         self._doing = None
-        held = (order.wanted or {}).get(frame.endpoint)
-        if not order.answer(frame.endpoint):
-            return []
-        self._killers.pop(frame.endpoint, None)
-        answer: Answer
-        if made is not None:
-            answer = made
-        elif isinstance(frame, FailedFrame):
-            answer = Failed(frame.revision, frame.endpoint, frame.findings)
-        elif isinstance(frame, SameFrame) and held is not None and frame.identity == held.hex():
-            answer = Same(frame.revision, frame.endpoint, held)
-        else:
-            answer = Failed(
-                frame.revision, frame.endpoint, _death("the compiler means a pair that nobody has")
-            )
-        return [answer, Finished(frame.revision)] if order.finish() else [answer]
+        answers: list[Answer] = []
+        for endpoint in frame.endpoints if isinstance(frame, KeptFrame) else (frame.endpoint,):
+            held = (order.wanted or {}).get(endpoint)
+            if order.answer(endpoint):
+                self._killers.pop(endpoint, None)
+                answers.append(made if made is not None else _without_pair(frame, endpoint, held))
+        return [*answers, Finished(frame.revision)] if order.finish() else answers
+
+
+def _without_pair(
+    frame: MadeFrame | SameFrame | KeptFrame | FailedFrame, endpoint: Endpoint, held: bytes | None
+) -> Same | Failed:
+    if isinstance(frame, FailedFrame):
+        return Failed(frame.revision, endpoint, frame.findings)
+    meant = isinstance(frame, KeptFrame) or (
+        isinstance(frame, SameFrame) and held is not None and frame.identity == held.hex()
+    )
+    if held is None or not meant:
+        return Failed(frame.revision, endpoint, _death("the compiler means a pair that nobody has"))
+    return Same(frame.revision, endpoint, held)
 
 
 def _checked(frame: MadeFrame, blobs: tuple[bytes, ...]) -> Made | Failed:

@@ -190,6 +190,14 @@ class SameFrame(Shape):
     identity: str
 
 
+class KeptFrame(Shape):
+    """As `SameFrame`, of many: nothing that their pairs depend on changed."""
+
+    say: Literal["kept"] = "kept"
+    revision: int
+    endpoints: tuple[Endpoint, ...]
+
+
 class FailedFrame(Shape):
     """There is no pair for it in this revision."""
 
@@ -214,6 +222,7 @@ Answer = Annotated[
     | BeganFrame
     | MadeFrame
     | SameFrame
+    | KeptFrame
     | FailedFrame
     | ReviewedFrame,
     Field(discriminator="say"),

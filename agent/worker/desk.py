@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from ...compiler.ir.nodes import Program
 from ...compiler.pipeline import Inventory, Parsed, assemble, compile_resolved, parse_source, reviewed
 from ...compiler.reading import decode
-from ...compiler.resolve import EndpointRef, World, differing, resolve_endpoint, touched
+from ...compiler.resolve import EndpointRef, World, differing, reached, resolve_endpoint, touched
 from ...compiler.resolve import endpoints as endpoints_of
 from ...compiler.source import CompileError, Diagnostics, Source
 from ...pair.failsafes import Failsafes
@@ -25,6 +25,7 @@ from ..protocol import (
     Compile,
     Endpoint,
     FailedFrame,
+    KeptFrame,
     LoadedFrame,
     MadeFrame,
     ReadingFrame,
@@ -69,6 +70,7 @@ class Desk:
         self._wanted: list[Wanted] = []
         self._wanted_of = NEVER
         self._known: dict[EndpointRef, _Known] = {}
+        self._stale: set[EndpointRef] = set()  # of the known ones, those that may come to something else now
         self._first: set[EndpointRef] = set()
         self._seen: dict[EndpointRef, int] = {}
 
@@ -98,6 +100,9 @@ class Desk:
             for wanted in list(self._wanted):
                 if self._interrupted():
                     return
+                if self._is_kept(wanted):
+                    self._keep()
+                    break
                 self._compile(inventory, wanted)
                 self._wanted.remove(wanted)
         if self._reviewed != self._revision and not self._interrupted():
@@ -152,14 +157,31 @@ class Desk:
         )
         before = self._inventory.world if self._inventory is not None else None
         found = touched(before, inventory.world, differing(old, new))
+        stale = reached(inventory.world, old, new)
         there = frozenset(refs)
         self._first = (self._first | (there if found is None else found)) & there
+        self._stale = (self._stale | (there if stale is None else stale)) & there
         for ref in self._known.keys() - there:
             del self._known[ref]
         for ref in self._seen.keys() - there:
             del self._seen[ref]
 
     # --- compiling ----------------------------------------------------------------------------------
+
+    def _is_kept(self, wanted: Wanted) -> bool:
+        """Whether nothing that its pair depends on changed since it was compiled."""
+        ref = wanted.endpoint.ref
+        known = self._known.get(ref)
+        return known is not None and ref not in self._stale and wanted.held == known.identity.hex()
+
+    def _keep(self) -> None:
+        """Answers for all of those at once."""
+        sides: dict[bool, list[Wanted]] = {False: [], True: []}
+        for one in self._wanted:
+            sides[self._is_kept(one)].append(one)
+        self._wanted, kept = sides[False], tuple(one.endpoint for one in sides[True])
+        self._seen.update(dict.fromkeys((one.ref for one in kept), self._revision))
+        self._send(KeptFrame(revision=self._revision, endpoints=kept))
 
     def _urgency(self, wanted: Wanted) -> tuple[bool, bool, int]:
         ref = wanted.endpoint.ref
@@ -179,10 +201,12 @@ class Desk:
                 and wanted.held == known.identity.hex()
                 and known.program == resolved.program
             ):
+                self._stale.discard(ref)
                 self._same(endpoint, known.identity)
                 return
             pair = compile_resolved(inventory, resolved, diagnostics)
             self._known[ref] = _Known(pair.resolved.program, pair.identity)
+            self._stale.discard(ref)
             if wanted.held == pair.identity.hex():
                 self._same(endpoint, pair.identity)
                 return

@@ -3,7 +3,7 @@
 from .endpoint import EndpointRef, endpoints, inventory, resolve_endpoint, resolve_labels
 from .resolved import Provenance, Resolved
 from .review import review
-from .touched import differing, touched
+from .touched import differing, reached, touched
 from .world import World
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "differing",
     "endpoints",
     "inventory",
+    "reached",
     "resolve_endpoint",
     "resolve_labels",
     "review",

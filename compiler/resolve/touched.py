@@ -1,6 +1,8 @@
-"""Whom a change of the inventory probably touches, so that those endpoints can be compiled first.
+"""Whom a change of the inventory touches: probably, so that those endpoints can be compiled first; and for
+certain, so that others need not be compiled again.
 
-A guess, and no more: whoever asks compiles for the others too, only later. It errs on the side of too many.
+`touched` is a guess, and no more: whoever asks compiles for the others too, only later. It errs on the side
+of too many. `reached` leaves nobody out.
 """
 
 from __future__ import annotations
@@ -48,6 +50,25 @@ def touched(before: World | None, after: World, changed: Iterable[Resource]) -> 
     policies += [policy for policy in after.policies if _asks(policy, labels, services)]
     chosen = (entity for policy in policies for entity in after.chosen(applicability(policy)))
     return frozenset(EndpointRef(item.namespace, item.name, item.kind) for item in (*entities, *chosen))
+
+
+def reached(
+    after: World, before: Iterable[Resource], now: Iterable[Resource]
+) -> frozenset[EndpointRef] | None:
+    """All whose program may be another one, None when that can be anybody's. before, now: what the files that
+    are not the same bytes held and hold; after: the world with them.
+
+    A policy decides for those that it selects, and for nobody else; anything else, an address or a tier, may
+    be a part of every program.
+    """
+    old, new = _by_key(before), _by_key(now)
+    keys = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+    changed = [side[key] for key in keys for side in (old, new) if key in side]
+    policies = [one for one in changed if isinstance(one, Policy)]
+    if len(policies) < len(changed):
+        return None
+    chosen = (entity for policy in policies for entity in after.chosen(applicability(policy)))
+    return frozenset(EndpointRef(item.namespace, item.name, item.kind) for item in chosen)
 
 
 def _by_key(resources: Iterable[Resource]) -> dict[tuple[str, str, str], Resource]:

@@ -2,7 +2,8 @@
 
 Every revision is loaded with the endpoints a/one and a/two. MANNER: `stuck` never answers for a/one; `dies`
 of it; `dies-reading` of the first file; `wrong` gives a/two's pair for a/one; `forged` one that was altered;
-`one` a single object; `babbles` what is no frame; `huge` a header of 4 GiB; `deaf` reads nothing.
+`one` a single object; `keeps` says that the right pair is held; `babbles` what is no frame; `huge` a header
+of 4 GiB; `deaf` reads nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from polc.agent.protocol import (
     Compile,
     Endpoint,
     FailedFrame,
+    KeptFrame,
     LoadedFrame,
     MadeFrame,
     ReadingFrame,
@@ -46,6 +48,9 @@ def misbehave(manner: str, revision: int) -> None:
         os.write(1, b"hello, this is no frame at all, and long enough to be read as one")
     if manner == "huge":
         os.write(1, b"\xff\xff\xff\xff{}")
+    if manner == "keeps":
+        send(KeptFrame(revision=revision, endpoints=(ONE,)))
+        return
     pair = list(sealed(endpoint="a/two" if manner == "wrong" else "a/one"))
     if manner == "forged":
         pair[1] = pair[1].replace(b"\x95\0\0\0\0\0\0\0", b"\xb7\0\0\0\0\0\0\0", 1)

@@ -37,6 +37,7 @@ def outcome(manner: str, limit: float = 60.0) -> tuple[list[Failed], list[str]]:
     [
         ("wrong", "was compiled for endpoint a/two; Pod/a/one was named"),
         ("forged", "was altered after compilation"),
+        ("keeps", "means a pair that nobody has"),
     ],
 )
 def test_a_pair_for_another_endpoint_or_altered_is_refused(manner: str, words: str) -> None:

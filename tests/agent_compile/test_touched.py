@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from polc.compiler.ir.nodes import Program
 from polc.compiler.pipeline import Inventory, assemble, parse_source
-from polc.compiler.resolve import differing, endpoints, resolve_endpoint, touched
+from polc.compiler.resolve import differing, endpoints, reached, resolve_endpoint, touched
 from polc.compiler.source import Diagnostics, Source
 from polc.pair.naming import EndpointRef
 
@@ -80,6 +80,29 @@ def test_every_endpoint_whose_policy_changes_is_touched(
         assert found is not None
         assert {ref.name for ref in found & now.keys()} == expected
         assert really <= expected
+
+
+@pytest.mark.parametrize(("file", "change", "expected"), CHANGES)
+def test_whom_a_change_does_not_reach_has_the_program_it_had(
+    file: str, change: tuple[str, str], expected: set[str] | None
+) -> None:
+    after = FILES[file].replace(*change)
+    old, new = (parse_source(Source.of(f"{file}.yaml", text)).resources for text in (FILES[file], after))
+    second = load({**FILES, file: after})
+    found = reached(second.world, old, new)
+    before, now = programs(load(FILES)), programs(second)
+    if file in ("pods", "set", "slice", "space"):
+        assert found is None, "an address may be a part of every program"
+        return
+    assert found is not None
+    names = {ref.name for ref in found}
+    assert {ref.name for ref in now if now[ref] != before[ref]} <= names
+    assert names == (expected or {"web"}), "of policies those alone that they select"
+
+
+def test_a_file_that_says_the_same_reaches_nobody_though_another_one_in_it_moved() -> None:
+    given = parse_source(Source.of("p.yaml", FILES["web"])).resources
+    assert reached(load(FILES).world, given, given) == frozenset()
 
 
 def test_without_a_world_before_everybody_is_touched() -> None:
