@@ -31,7 +31,8 @@ from .states import AgentReport
 from .turn import Clock
 
 HEARTBEAT: Final = 5.0  # seconds; the longest sleep
-REPORT_EVERY: Final = 0.5  # seconds between two reports, at least; where nothing happens, a heartbeat
+REPORT_EVERY: Final = 0.5  # seconds between two reports, at least
+REPORT_IDLE: Final = 30.0  # where nothing happens, and nothing ends by itself; readers carry its ages on
 DEATHS: Final = 3  # of the compiler's process, after which a single pass gives up
 
 
@@ -133,11 +134,19 @@ class Loop:
 
     def _report_in(self, wait: float) -> float:
         """Reports when it is time to; else shortens the sleep to when it is."""
-        left = self._reported + (REPORT_EVERY if self._news else HEARTBEAT) - self._clock()
+        left = self._reported + self._interval - self._clock()
         if left <= 0:
             self._report()
             return wait
         return min(wait, left)
+
+    @property
+    def _interval(self) -> float:
+        """Seconds between this report and the next."""
+        if self._news:
+            return REPORT_EVERY
+        passing = self._node.breaker.open or self._books.worker.again is not None
+        return HEARTBEAT if passing else REPORT_IDLE
 
     def _report(self) -> AgentReport:
         self._reported, self._news = self._clock(), False
