@@ -1,7 +1,8 @@
 """Reads the folders when something in them changed, and now and then without that; submits what is new.
 
 In a thread of its own, so that a slow disk holds up no enforcement. Events only say *look now*: what counts
-is the digest of what is read. A folder that is exchanged as a whole is found by the slow reading.
+is the digest of what is read. A folder that comes late, or is exchanged as a whole, has no events: each is
+looked for once a second.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,7 @@ from .mailbox import Reading
 from .mapping import MappingError, Rule
 
 QUIET: Final = 0.02  # seconds without an event that end a burst
+GLANCE: Final = 1.0  # seconds between two looks whether a folder is still the one that is watched
 WHOLLY: Final = 600.0  # seconds after which files that seem unchanged are read all the same
 LONGEST: Final = 0.2  # seconds after which a burst that does not end is read all the same
 # watchdog waits so long for the second half of a move, to tell it as one; here each half says all there is.
@@ -59,7 +62,8 @@ class Watcher:
         self._before: Inputs | None = None
         self._wholly = time.monotonic()
         self._last: tuple[str, tuple[str, ...]] | None = None
-        self._watches: dict[str, tuple[_Mark, ObservedWatch]] = {}
+        self._marks: dict[str, _Mark] = {}  # of the folders that there are to watch, as they were found
+        self._watches: dict[str, ObservedWatch] = {}
         self._observer: BaseObserver = Observer()
         self._thread = threading.Thread(target=self._run, name="folders", daemon=True)
 
@@ -84,8 +88,17 @@ class Watcher:
         while not self._closing.is_set():
             self._watch()
             self._read()
-            self._event.wait(self._reread)
+            self._wait()
             self._settle()
+
+    def _wait(self) -> None:
+        """Until there is a reason to read, or has been none for long."""
+        end = time.monotonic() + self._reread
+        while (left := end - time.monotonic()) > 0:
+            if self._event.wait(min(left, GLANCE)) or any(
+                _mark(folder) != mark for folder, mark in self._marks.items()
+            ):
+                return
 
     def _settle(self) -> None:
         """Waits for the end of a burst: a folder is written file by file."""
@@ -126,19 +139,18 @@ class Watcher:
         beside = [str(self._listing.path.parent)] if self._listing is not None else []
         for folder in (*self._folders, *beside):
             mark = _mark(folder)
-            before = self._watches.get(folder)
-            if before is not None and before[0] == mark:
-                continue
-            if before is not None:
-                self._observer.unschedule(before[1])
-                del self._watches[folder]
-            if mark is not None:
-                try:
-                    deep = folder not in beside
-                    watch = self._observer.schedule(_Bell(self._event), folder, recursive=deep)
-                except OSError:  # gone again, or too many watches: the slow reading goes on
+            if folder in self._watches:
+                if mark == self._marks[folder]:
                     continue
-                self._watches[folder] = mark, watch
+                self._observer.unschedule(self._watches.pop(folder))
+            self._marks[folder] = mark
+            if mark is not None:
+                deep = folder not in beside
+                # gone again, or too many watches: the slow reading goes on
+                with suppress(OSError):
+                    self._watches[folder] = self._observer.schedule(
+                        _Bell(self._event), folder, recursive=deep
+                    )
 
 
 class _Bell(FileSystemEventHandler):

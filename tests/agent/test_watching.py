@@ -128,11 +128,17 @@ def test_now_and_then_files_that_seem_unchanged_are_read_all_the_same(
     desk.holds(a=b"3")
 
 
-def test_a_folder_that_comes_late_or_is_exchanged_is_found_by_the_slow_reading(
-    folder: Path, watch: Callable[[float], Desk]
+@pytest.mark.parametrize(("glance", "reread"), [(0.02, NEVER), (NEVER, 0.02)])
+def test_a_folder_that_comes_late_or_is_exchanged_is_found_by_looking_for_it(
+    folder: Path,
+    watch: Callable[[float], Desk],
+    monkeypatch: pytest.MonkeyPatch,
+    glance: float,
+    reread: float,
 ) -> None:
+    monkeypatch.setattr(watching, "GLANCE", glance)
     folder.rmdir()
-    desk = watch(0.02)
+    desk = watch(reread)
     desk.until(lambda: bool(desk.readings))
     assert desk.readings[0].revision == 0
     assert "No such file" in desk.readings[0].problems[0]
