@@ -31,7 +31,8 @@ from .states import AgentReport
 from .turn import Clock
 
 HEARTBEAT: Final = 5.0  # seconds; the longest sleep
-REPORT_EVERY: Final = 0.5  # seconds between two reports, at least
+REPORT_EVERY: Final = 0.5  # seconds between two reports, at least; more where one takes long
+SHARE: Final = 1 / 30  # of the time that reports may take
 REPORT_IDLE: Final = 30.0  # where nothing happens, and nothing ends by itself; readers carry its ages on
 DEATHS: Final = 3  # of the compiler's process, after which a single pass gives up
 
@@ -63,6 +64,7 @@ class Loop:
         self._once, self._dry = once or dry, dry
         self._reported = clock() - REPORT_EVERY
         self._news = True  # since the last report
+        self._cost = 0.0  # seconds that the last report took
         self._stopping = False
 
     def run(self) -> AgentReport:
@@ -144,7 +146,7 @@ class Loop:
     def _interval(self) -> float:
         """Seconds between this report and the next."""
         if self._news:
-            return REPORT_EVERY
+            return max(REPORT_EVERY, self._cost / SHARE)
         passing = self._node.breaker.open or self._books.worker.again is not None
         return HEARTBEAT if passing else REPORT_IDLE
 
@@ -154,6 +156,7 @@ class Loop:
         self._around.board.pin(report)
         if not self._once:
             tell(report, self._around.partners.changes)
+        self._cost = self._clock() - self._reported
         return report
 
     def _passed(self) -> bool:

@@ -68,10 +68,23 @@ class Bpffs:
             self.writes.append(f"rmdir {path}")
             path.rmdir()
 
-    def directories(self) -> tuple[Path, ...]:
-        """polc's pin directories, by name."""
-        base = self.root / _OWN
-        return tuple(sorted(base.iterdir(), key=lambda path: path.name)) if base.is_dir() else ()
+    def interfaces(self) -> tuple[tuple[int, int], ...]:
+        """The (cookie, ifindex) of every pin directory; what is called otherwise is not ours."""
+        found = []
+        for name in self._names():
+            cookie, _, index = name.partition("-")
+            if not (cookie.isdecimal() and index.isdecimal()):
+                continue
+            pair = int(cookie), int(index)
+            if pair[1] and name == f"{pair[0]}-{pair[1]}":
+                found.append(pair)
+        return tuple(sorted(found))
+
+    def _names(self) -> list[str]:
+        try:
+            return os.listdir(self.root / _OWN)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def stacked(self) -> int:
         """How many further bpf filesystems are mounted on the same place, each hiding the pins below it."""

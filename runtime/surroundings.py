@@ -103,13 +103,13 @@ class Surroundings:
     @cached_property
     def _strays(self) -> tuple[Pins, ...]:
         """polc's directories, except those of the interfaces that this namespace has."""
-        named = [(path, *_parts(path)) for path in self.place.directories()]
-        ours = {index for _, cookie, index in named if cookie == self.cookie}
+        named = self.place.interfaces()
+        ours = {index for cookie, index in named if cookie == self.cookie}
         gone = self.kernel.net.gone(ours) if ours else frozenset()
         return tuple(
-            Pins(self.kernel.bpf, self.place, path)
-            for path, cookie, index in named
-            if index and (cookie != self.cookie or index in gone)
+            Pins(self.kernel.bpf, self.place, self.place.directory(cookie, index))
+            for cookie, index in named
+            if cookie != self.cookie or index in gone
         )
 
     @cached_property

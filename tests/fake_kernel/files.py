@@ -110,6 +110,10 @@ class FakePath:
 class FakeBpffs(Bpffs):
     """One bpf filesystem, mounted once."""
 
+    def _names(self) -> list[str]:
+        base = self.root / "polc"
+        return [one.name for one in base.iterdir()] if base.is_dir() else []
+
     def stacked(self) -> int:
         return 0
 

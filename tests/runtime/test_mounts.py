@@ -41,6 +41,15 @@ def test_the_option_names_the_bpffs_before_the_environment(tmp_path: Path) -> No
     assert bpffs.chosen_root(None, {}) == Path("/sys/fs/bpf")
 
 
+def test_only_what_is_named_as_polc_names_it_is_an_interfaces_directory(tmp_path: Path) -> None:
+    place = bpffs.Bpffs(tmp_path)
+    assert place.interfaces() == ()
+    for name in ("10-3", "9-12", "9-2", "09-2", "9-0", "9-", "-3", "9-x", "9--2", "lost+found", "\u0664-1"):
+        (tmp_path / "polc" / name).mkdir(parents=True)
+    assert place.interfaces() == ((9, 2), (9, 12), (10, 3))
+    assert [place.directory(*one).name for one in place.interfaces()] == ["9-2", "9-12", "10-3"]
+
+
 def test_without_a_bpffs_the_mount_command_is_named(tmp_path: Path) -> None:
     with pytest.raises(CannotError) as caught:
         bpffs.require(tmp_path)
