@@ -23,6 +23,7 @@ from .backoff import Chance
 from .board import Board
 from .books import Books, tell
 from .dispatch import Dispatch, Partners
+from .garbage import sweep
 from .mailbox import Mailbox, Post
 from .mapping import Rule
 from .node import Node
@@ -117,7 +118,9 @@ class Loop:
         self._news |= bool(noticed) or post != Post() or self._node.turns != turns
         wait = self._report_in(HEARTBEAT if pause is None else min(pause, HEARTBEAT))
         if not self._stopping:
-            select.select([events.fileno(), self._around.mailbox.fileno()], [], [], wait)
+            heard, _, _ = select.select([events.fileno(), self._around.mailbox.fileno()], [], [], wait)
+            if not heard:
+                sweep()
 
     # --- what is told -------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ SIGTERM and SIGINT end it and leave every policy in force; SIGHUP has it look at
 
 from __future__ import annotations
 
-import gc
 import random
 import signal
 import time
@@ -18,6 +17,7 @@ from .board import Board
 from .books import Books
 from .compiling import COMMAND, Compiler
 from .dispatch import Partners
+from .garbage import patient
 from .http import Address, Pages, Server
 from .listing import Listing, rule_of
 from .logs import Changes, logger
@@ -73,9 +73,7 @@ def _run(settings: Settings, once: bool, dry: bool) -> AgentReport:
             log.info("listening", address=str(Address(address.host, server.port)))
         watcher.start()
         held.callback(watcher.close)
-        with _signals(mailbox):
-            gc.collect()
-            gc.freeze()  # what was imported stays: the collector need not walk it again and again
+        with _signals(mailbox), patient():
             report = netns.run(settings.netns, loop.run)
         if not once:
             log.info("stopped: what is in force stays in force")

@@ -11,14 +11,16 @@ import argparse
 import os
 import sys
 import threading
-from queue import SimpleQueue
-from typing import IO
+from queue import Empty, SimpleQueue
+from typing import IO, Final
 
 from ...pair.failsafes import OPTION_INBOUND, OPTION_OUTBOUND, Failsafes, read_failsafes
 from ...runtime.privilege import become_powerless
+from ..garbage import patient, sweep
 from ..protocol import Answer, Compile, ProtocolError, Revise, answer_bytes, read_request
 from .desk import Desk
 
+_QUIET: Final = 1.0  # seconds without a request
 Requests = SimpleQueue[tuple[Revise | Compile, tuple[bytes, ...]]]
 
 
@@ -35,11 +37,20 @@ def main() -> None:
         answers.flush()
 
     desk = Desk(send, lambda: not requests.empty(), failsafes)
-    while True:
-        desk.take(*requests.get())
-        while not requests.empty():
-            desk.take(*requests.get())
-        desk.work()
+    with patient():
+        while True:
+            desk.take(*_next(requests))
+            while not requests.empty():
+                desk.take(*requests.get())
+            desk.work()
+
+
+def _next(requests: Requests) -> tuple[Revise | Compile, tuple[bytes, ...]]:
+    try:
+        return requests.get(timeout=_QUIET)
+    except Empty:
+        sweep()
+        return requests.get()
 
 
 def _failsafes() -> Failsafes:
