@@ -70,15 +70,7 @@ class Bpffs:
 
     def interfaces(self) -> tuple[tuple[int, int], ...]:
         """The (cookie, ifindex) of every pin directory; what is called otherwise is not ours."""
-        found = []
-        for name in self._names():
-            cookie, _, index = name.partition("-")
-            if not (cookie.isdecimal() and index.isdecimal()):
-                continue
-            pair = int(cookie), int(index)
-            if pair[1] and name == f"{pair[0]}-{pair[1]}":
-                found.append(pair)
-        return tuple(sorted(found))
+        return tuple(sorted(one for name in self._names() if (one := interface_of(name)) != (0, 0)))
 
     def _names(self) -> list[str]:
         try:
@@ -89,6 +81,15 @@ class Bpffs:
     def stacked(self) -> int:
         """How many further bpf filesystems are mounted on the same place, each hiding the pins below it."""
         return max(0, len(_at(self.root, mounts("self"))) - 1)
+
+
+def interface_of(name: str) -> tuple[int, int]:
+    """The (cookie, ifindex) that a pin directory is named after; zeros when it is not one of polc's."""
+    cookie, _, index = name.partition("-")
+    if not (cookie.isdecimal() and index.isdecimal()):
+        return 0, 0
+    found = int(cookie), int(index)
+    return found if found[1] and name == f"{found[0]}-{found[1]}" else (0, 0)
 
 
 def chosen_root(option: str | None, environment: Mapping[str, str]) -> Path:

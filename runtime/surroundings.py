@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 
 from .bpf import Object
 from .bpf.kinds import LINK_TYPE_TCX
-from .bpffs import Bpffs
+from .bpffs import Bpffs, interface_of
 from .errors import CannotError
 from .gate import GATE_PREFIX
 from .kernel import Kernel
@@ -72,7 +71,7 @@ class Surroundings:
         Elsewhere under the lock of that interface, so that an attach which pinned its maps a moment ago, and
         has no gate yet, is not taken for one that is gone; held by another, they stay.
         """
-        cookie, index = _parts(one.directory)
+        cookie, index = interface_of(one.directory.name)
         if cookie == self.cookie or (slots and one.slots() == slots):
             return one.clear()
         with suppress(CannotError), self.kernel.host.locked(cookie, index, patience=0):
@@ -96,7 +95,7 @@ class Surroundings:
 
     def is_here(self, one: Pins) -> bool:
         """Whether a directory is named after this network namespace."""
-        return _parts(one.directory)[0] == self.cookie
+        return interface_of(one.directory.name)[0] == self.cookie
 
     # --- looked up once --------------------------------------------------------------------------------
 
@@ -166,9 +165,3 @@ class Surroundings:
             return []
         with slots:
             return [found for found in contents(self.kernel, slots, self.known) if isinstance(found, Policy)]
-
-
-def _parts(directory: Path) -> tuple[int, int]:
-    """(cookie, ifindex) of a directory's name; zeros when it is not one of polc's."""
-    cookie, _, index = directory.name.partition("-")
-    return (int(cookie), int(index)) if cookie.isdecimal() and index.isdecimal() else (0, 0)
