@@ -145,7 +145,7 @@ class Desk:
         return [self._parsed[path] for path in sorted(self._parsed)]
 
     def _note_touched(self, inventory: Inventory, refs: Sequence[EndpointRef]) -> None:
-        """Adds to those that come first, and forgets endpoints that are gone."""
+        """Adds to those that come first and to those that cannot be kept; forgets endpoints that are gone."""
         paths = {
             path
             for path in self._good.keys() | self._parsed.keys()

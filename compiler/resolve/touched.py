@@ -48,8 +48,7 @@ def touched(before: World | None, after: World, changed: Iterable[Resource]) -> 
     entities = [entity for world in (before, after) for entity in world.entities if _key(entity) in names]
     labels = [entity.labels for entity in entities]
     policies += [policy for policy in after.policies if _asks(policy, labels, services)]
-    chosen = (entity for policy in policies for entity in after.chosen(applicability(policy)))
-    return frozenset(EndpointRef(item.namespace, item.name, item.kind) for item in (*entities, *chosen))
+    return frozenset(entity.ref for entity in entities) | _selected(after, policies)
 
 
 def reached(
@@ -67,8 +66,11 @@ def reached(
     policies = [one for one in changed if isinstance(one, Policy)]
     if len(policies) < len(changed):
         return None
-    chosen = (entity for policy in policies for entity in after.chosen(applicability(policy)))
-    return frozenset(EndpointRef(item.namespace, item.name, item.kind) for item in chosen)
+    return _selected(after, policies)
+
+
+def _selected(world: World, policies: Iterable[Policy]) -> frozenset[EndpointRef]:
+    return frozenset(entity.ref for policy in policies for entity in world.chosen(applicability(policy)))
 
 
 def _by_key(resources: Iterable[Resource]) -> dict[tuple[str, str, str], Resource]:
