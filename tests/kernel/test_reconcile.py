@@ -15,6 +15,7 @@ from polc.runtime.errors import CannotError, GoneError, VerifierError
 from polc.runtime.gate import Gates
 from polc.runtime.grace import Grace
 from polc.runtime.hooks import Mechanism
+from polc.runtime.install import Work
 from polc.runtime.kernel import Kernel
 from polc.runtime.policy import Policy
 from polc.runtime.readback import read
@@ -81,6 +82,64 @@ def test_a_pass_over_many_interfaces_waits_for_one_grace_period_and_a_second_wri
     again = passed(node, [denying()] * 5, grace)
     assert [(one.writes, one.drifts) for one in again] == [(0, ())] * 5
     assert grace.waits == 1
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_what_the_caller_expects_changes_nothing_of_what_is_done(node: Scene, dry: bool) -> None:
+    """Rightly expected or not: the same reports, drifts and writes."""
+
+    def run(pairs: Sequence[ObjectPair], expected: bool) -> list[tuple[object, ...]]:
+        def work(kernel: Kernel) -> tuple[Done, ...]:
+            given = [
+                replace(job, expected=expected, request=replace(job.request, dry_run=dry))
+                for job in jobs(node, kernel, pairs)
+            ]
+            return reconcile(kernel, given, Gates(), Grace())
+
+        done = node.run(work)
+        assert [one.fault for one in done] == [None] * 5
+        return [
+            (
+                one.writes,
+                one.tc_writes,
+                [drift.drift for drift in one.drifts],
+                len(one.report.plan),
+                one.report.changed,
+            )
+            for one in done
+            if one.report is not None
+        ]
+
+    passed(node, [allowing()] * 5, Grace())
+    quiet = run([allowing()] * 5, expected=True)
+    assert quiet == run([allowing()] * 5, expected=False)
+    assert {one[0] for one in quiet} == {0}
+    there = run([denying()] * 5, expected=True)
+    assert there == run([allowing() if not dry else denying()] * 5, expected=False)
+    assert {one[4] for one in there} == {not dry}
+
+
+def test_one_whose_swap_did_not_end_waits_before_it_is_filled_again_and_the_others_do_not(
+    node: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed(node, [allowing()] * 5, Grace())
+    with monkeypatch.context() as patch:
+        patch.setattr(Work, "_settle", lambda *_: None)  # as if killed right after the store
+        passed(node, [denying(), *[allowing()] * 4], Grace())
+    grace, order = CountingGrace(), []
+    commit = Work.commit
+
+    def noted(work: Work) -> None:
+        order.append((work._site.link.name, grace.waits))
+        commit(work)
+
+    monkeypatch.setattr(Work, "commit", noted)
+    done = passed(node, [allowing(), *[denying()] * 4], grace)
+    assert [one.fault for one in done] == [None] * 5
+    first = DEVICES[::-1][0]
+    assert order[-1] == (first, 1)
+    assert sorted(order[:-1]) == sorted((name, 0) for name in DEVICES if name != first)
+    assert grace.waits == 2
 
 
 def maps_of(kernel: Kernel, device: str) -> Mapping[str, int]:
