@@ -29,6 +29,7 @@ from polc.runtime.netlink import Netlink
 from polc.runtime.pins import WORD
 from polc.runtime.word import Word
 from polc.tests.agent_live.field import Agent, Field
+from polc.tests.agent_live.processes import children
 from polc.tests.kernel.scene import sh
 
 SIZE: Final = 500
@@ -136,9 +137,8 @@ def cost(agent: Agent) -> Cost:
 
 def _tree(pid: int) -> Iterator[int]:
     yield pid
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in path.read_text().split():
-            yield from _tree(int(child))
+    for child in children(pid):
+        yield from _tree(child)
 
 
 def say(what: str, figures: str) -> None:

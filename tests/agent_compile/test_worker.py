@@ -24,6 +24,7 @@ from polc.agent.compiling import (
 from polc.agent.inputs import Text
 from polc.pair.layout import Direction
 from polc.tests.agent_compile.asking import Asked, policy, texts, world
+from polc.tests.agent_live.processes import workers
 
 FILES = world(4)
 HOST = """\
@@ -117,11 +118,11 @@ def test_a_revision_that_is_overtaken_gives_way(shared: Asked) -> None:
 
 
 def test_a_killed_worker_is_replaced_and_what_is_open_is_asked_again() -> None:
-    others = _children()
+    others = workers(os.getpid())
     asked = Asked(backoff=SOON)
     try:
         endpoints = asked.load(1, FILES)
-        (worker,) = _children() - others
+        (worker,) = workers(os.getpid()) - others
         asked.compiler.want(1, dict.fromkeys(endpoints.values()))
         os.kill(worker, signal.SIGKILL)  # our own child
         died, before = asked.until(WorkerDied)
@@ -130,16 +131,16 @@ def test_a_killed_worker_is_replaced_and_what_is_open_is_asked_again() -> None:
         assert finished.revision == 1
         assert made([*before, *after]).keys() == endpoints.keys()
         assert not [answer for answer in after if isinstance(answer, Loaded)]  # said once
-        (second,) = _children() - others
+        (second,) = workers(os.getpid()) - others
         assert second != worker
     finally:
         asked.compiler.close()
-    assert _children() == others
+    assert workers(os.getpid()) == others
 
 
 def test_the_worker_has_no_privilege_and_its_own_process_group(shared: Asked) -> None:
     shared.load(50, FILES)
-    (worker,) = _children()
+    (worker,) = workers(os.getpid())
     status = (Path("/proc") / str(worker) / "status").read_text()
     fields = dict(line.split(":\t", 1) for line in status.splitlines())
     assert {int(fields[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
@@ -188,11 +189,3 @@ def test_the_hash_seed_changes_no_byte() -> None:
             asked.compiler.close()
     assert len(pairs[0]) == 2
     assert pairs[0] == pairs[1]
-
-
-def _children() -> set[int]:
-    """The workers among our own children."""
-    found = set()
-    for task in Path("/proc/self/task").iterdir():
-        found |= {int(word) for word in (task / "children").read_text().split()}
-    return {pid for pid in found if b"agent.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()}

@@ -10,6 +10,7 @@ import pytest
 from polc.pair.layout import FLOW_CAPACITY
 from polc.runtime.privilege import NEEDED, Held, held
 from polc.tests.agent_live.field import Field
+from polc.tests.agent_live.processes import children
 from prometheus_client.parser import text_string_to_metric_families
 
 pytestmark = pytest.mark.kernel
@@ -20,11 +21,6 @@ AGENT = Held(inheritable=0, permitted=KEPT, effective=KEPT, bounding=KEPT, ambie
 
 def threads(pid: int) -> list[Held]:
     return [held(f"{pid}/task/{path.name}") for path in Path(f"/proc/{pid}/task").iterdir()]
-
-
-def children(pid: int) -> list[int]:
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for path in lists for child in path.read_text().split()]
 
 
 def test_every_thread_keeps_two_capabilities_and_the_compiler_none(plough: Callable[[int], Field]) -> None:

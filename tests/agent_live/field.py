@@ -23,6 +23,7 @@ from polc.runtime.hooks import TcHook
 from polc.runtime.kernel import Kernel
 from polc.runtime.netlink import Netlink
 from polc.runtime.status import InterfaceStatus, interface_status
+from polc.tests.agent_live.processes import workers
 from polc.tests.cli.command import Result, command, polc
 from polc.tests.kernel.scene import returning, sh
 
@@ -239,15 +240,5 @@ class Agent:
 
     def worker(self) -> int:
         """The process id of its compiler."""
-        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        found = [int(pid) for path in children for pid in path.read_text().split()]
-        workers = [pid for pid in found if b"polc.agent.worker" in _command_line(pid)]
-        assert len(workers) == 1, (found, workers)
-        return workers[0]
-
-
-def _command_line(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
-        return b""
+        (found,) = workers(self.process.pid)
+        return found
