@@ -21,7 +21,16 @@ from ...pair.layout import (
     ConfigFlag,
 )
 from ...pair.packet import Reason
-from ..plan.tables import TRANSITION_ADOPT_SHIFT, TRANSITION_STATE, TRANSITION_STEP_SHIFT, IcmpKind
+from ..plan.tables import (
+    CARRIER_ICMP,
+    CARRIER_KIND,
+    CARRIER_PORTS_SHIFT,
+    EXTENSION_FINAL,
+    TRANSITION_ADOPT_SHIFT,
+    TRANSITION_STATE,
+    TRANSITION_STEP_SHIFT,
+    IcmpKind,
+)
 from . import context as cx
 from .body import Slot
 from .context import Code
@@ -63,6 +72,8 @@ def track(code: Code) -> None:
     b = code.body
     who, state = b.slot("who"), b.slot("state")
     b.label("track")
+    code.forget(code.icmp)
+    _name_protocol(code, code.key)
     b.set(code.entry, "null")
     b.set(who, int(flow.Who.OWNER))
     b.set(state, int(flow.State.NONE))
@@ -87,6 +98,13 @@ def track(code: Code) -> None:
     b.set(code.mode, b.choose(adopt, cx.Mode.ADOPT, kept))
     b.go("judge")
     _accept(code)
+
+
+def _name_protocol(code: Code, key: Slot) -> None:
+    """Writes the protocol into a key beside its ports, where the ways with and without ports have met: the
+    verifier knows what the ports last written are, and would go on once for each way; of bytes written after
+    them to the same eight it remembers nothing (kernel/bpf/verifier.c, check_stack_write_fixed_off)."""
+    code.body.store("i8", code.body.get(code.protocol), key.name, cx.KEY_PROTOCOL)
 
 
 def _pick_up(code: Code) -> None:
@@ -218,13 +236,16 @@ def related(code: Code) -> None:
     header = peek(code, inner, 40, unrelated)
     b.leave_if(b.test("ne", b.op("lshr", b.load("i8", header), 4), 6), unrelated)
     number = b.load("i8", header, 6)
-    extensions = dict.fromkeys([*sorted(packet.EXTENSIONS), packet.EXT_NONE], unrelated)
+    b.leave_if(b.test("eq", number, packet.EXT_NONE), unrelated)
+    kind = code.table(code.plan.fixed.extensions, number, "i8", 1)
+    b.leave_if(b.test("ne", kind, EXTENSION_FINAL), unrelated)
     for half in (0, 8):
         _inner_sides(code, b.load("i64", header, 8 + half), b.load("i64", header, 24 + half), half)
     b.set(code.protocol, number)
     b.set(code.offset, b.op("add", inner, 40))
-    b.switch(number, "inner", extensions)
+    b.go("inner")
     b.label("inner")
+    code.forget(code.six)
     _inner_flow(code)
 
 
@@ -238,28 +259,17 @@ def _inner_flow(code: Code) -> None:
     unrelated = code.dropping(Reason.UNRELATED)
     header = peek(code, b.get(code.offset), packet.MIN_L4, unrelated)
     protocol = b.get(code.protocol)
-    b.store("i8", protocol, code.inner_key.name, cx.KEY_PROTOCOL)
     raw = [b.let(f"load i16, ptr {b.address(header, at)}, align 1") for at in (0, 2, 4)]
     first, second, identifier = (b.widen(b.swap(value, "i16"), "i16") for value in raw)
-    kinds = {
-        packet.PROTO_TCP: (flow.ProtocolClass.TCP, "inner_ports"),
-        packet.PROTO_UDP: (flow.ProtocolClass.UDP, "inner_ports"),
-        packet.PROTO_SCTP: (flow.ProtocolClass.GENERIC, "inner_ports"),
-    }
-    b.set(code.kind, int(flow.ProtocolClass.GENERIC))
-    icmp = b.choose(b.test("ne", b.get(code.six), 0), packet.PROTO_ICMPV6, packet.PROTO_ICMP)
-    b.leave_if(b.test("eq", protocol, icmp), "inner_icmp")
-    b.switch(protocol, "inner_look", {number: f"inner_{number}" for number in kinds})
-    for number, (kind, label) in kinds.items():
-        b.label(f"inner_{number}")
-        b.set(code.kind, int(kind))
-        b.go(label)
-    b.label("inner_ports")
-    store_sides(code, code.inner_key, second, first, "i16", cx.KEY_LOCAL_PORT, cx.KEY_REMOTE_PORT)
+    family = b.op("shl", b.get(code.six), 8)
+    carrier = code.table(code.plan.fixed.carriers, b.bounded(b.op("or", family, protocol), 0x1FF), "i8", 1)
+    b.set(code.kind, b.op("and", carrier, CARRIER_KIND))
+    b.leave_if(b.test("ne", b.op("and", carrier, CARRIER_ICMP), 0), "inner_icmp")
+    has_ports = b.op("and", b.op("lshr", carrier, CARRIER_PORTS_SHIFT), 1)
+    sport, dport = (b.op("and", port, b.op("sub", 0, has_ports)) for port in (first, second))
+    store_sides(code, code.inner_key, dport, sport, "i16", cx.KEY_LOCAL_PORT, cx.KEY_REMOTE_PORT)
     b.go("inner_look")
     b.label("inner_icmp")
-    b.set(code.kind, int(flow.ProtocolClass.QUERY))
-    family = b.op("shl", b.get(code.six), 8)
     index = b.bounded(b.op("or", family, b.op("lshr", first, 8)), 0x1FF)
     sort = b.op("and", code.table(code.plan.fixed.icmp, index, "i16", 2), 0xFF)
     b.leave_if(b.test("ne", sort, int(IcmpKind.ECHO)), unrelated)  # no reply
@@ -267,6 +277,7 @@ def _inner_flow(code: Code) -> None:
     b.store("i8", 1 + int(code.direction.other), code.inner_key.name, cx.KEY_INITIATOR)
     b.go("inner_look")
     b.label("inner_look")
+    _name_protocol(code, code.inner_key)
     entry, _ = live_entry(code, code.inner_key, unrelated)
     b.leave_if(is_stale(code, entry), unrelated)
     _tell(code, entry)

@@ -18,6 +18,7 @@ from ..plan.tables import (
     CARRIER_PORTS,
     CARRIER_TCP,
     EXTENSION_FINAL,
+    EXTENSION_FRAGMENT_SHIFT,
     ICMP_KIND,
     ICMP_REPLY_SHIFT,
     IcmpKind,
@@ -149,22 +150,22 @@ def _ipv6(code: Code) -> None:
     b.set(code.offset, b.op("add", l2, 40))
     _extensions(code)
     b.label("upper")
+    b.leave_if(b.test("eq", b.get(code.protocol), packet.EXT_NONE), code.dropping(Reason.EXTENSION))
     b.store("i8", b.get(code.protocol), code.key.name, cx.KEY_PROTOCOL)
     b.go("l4")
 
 
 def _extensions(code: Code) -> None:
-    """Walks at most EXTENSION_LIMIT headers. The length unit comes from a table, so that the verifier sees
-    one path a header, not one a kind."""
+    """Walks at most EXTENSION_LIMIT headers. What differs between kinds comes from a table, so that the
+    verifier sees one path a header, and one out of all of them."""
     b = code.body
     left = b.slot("extensions_left")
     b.set(left, packet.EXTENSION_LIMIT)
     b.go("extension")
     b.label("extension")
     number = b.op("and", b.get(code.protocol), 0xFF)
-    b.leave_if(b.test("eq", number, packet.EXT_NONE), code.dropping(Reason.EXTENSION))
-    unit = code.table(code.plan.fixed.extensions, number, "i8", 1)
-    b.leave_if(b.test("eq", unit, EXTENSION_FINAL), "upper")
+    kind = code.table(code.plan.fixed.extensions, number, "i8", 1)
+    b.leave_if(b.test("eq", kind, EXTENSION_FINAL), "upper")
     remaining = b.get(left)
     b.leave_if(b.test("eq", remaining, 0), code.dropping(Reason.EXTENSION))
     b.set(left, b.op("sub", remaining, 1))
@@ -172,12 +173,13 @@ def _extensions(code: Code) -> None:
     header = peek(code, offset, 8, code.dropping(Reason.EXTENSION))
     following, length = b.load("i8", header), b.load("i8", header, 1)
     place = b.op("and", b.load("i16", header, 2), in_memory(0xFFF8))
-    is_fragment = b.test("eq", number, packet.EXT_FRAGMENT)
-    later = b.let(f"and i1 {is_fragment}, {b.test('ne', place, 0)}")
-    b.leave_if(later, code.dropping(Reason.FRAGMENT))
+    is_fragment = b.op("lshr", kind, EXTENSION_FRAGMENT_SHIFT)
+    place = b.op("and", place, b.op("sub", 0, is_fragment))  # others have none
+    b.leave_if(b.test("ne", place, 0), code.dropping(Reason.FRAGMENT))
     b.set(code.protocol, following)
-    step = b.bounded(b.op("mul", length, b.op("and", unit, 15)), STEP_MASK)
+    step = b.bounded(b.op("mul", length, b.op("and", kind, 15)), STEP_MASK)
     b.set(code.offset, b.op("add", offset, b.op("add", step, 8)))
+    code.forget(code.offset)
     b.go("extension")
 
 

@@ -19,11 +19,12 @@ TRANSITION_ADOPT_SHIFT: Final = 5
 EVENT_SLOTS: Final = 8  # transitions are indexed ((class * 8 + state) * 2 + who) * 8 + event
 STATE_SLOTS: Final = 8
 
-EXTENSION_FINAL: Final = 0xFF  # extension table: no extension header; otherwise bytes a length unit
-
+EXTENSION_FINAL: Final = 0xFF  # extension table: no extension header; otherwise bytes a length unit, and
+EXTENSION_FRAGMENT_SHIFT: Final = 4  # whether it is a fragment header
 
 CARRIER_KIND: Final = 0x03  # a carrier byte: flow.ProtocolClass and what follows the IP header
-CARRIER_PORTS: Final = 0x04
+CARRIER_PORTS_SHIFT: Final = 2
+CARRIER_PORTS: Final = 1 << CARRIER_PORTS_SHIFT
 CARRIER_TCP: Final = 0x08
 CARRIER_ICMP: Final = 0x10
 
@@ -141,12 +142,12 @@ def carrier_table() -> bytes:
 
 @cache
 def extension_table() -> bytes:
-    """Bytes a length unit by next-header number: an extension header is `8 + unit * length` bytes long."""
+    """EXTENSION_… by next-header number: an extension header is `8 + unit * length` bytes long."""
     out = bytearray([EXTENSION_FINAL]) * 256
     for number in (packet.EXT_HOP_BY_HOP, packet.EXT_ROUTING, packet.EXT_DESTINATION):
         out[number] = 8
     out[packet.EXT_AUTH] = 4
-    out[packet.EXT_FRAGMENT] = 0
+    out[packet.EXT_FRAGMENT] = 1 << EXTENSION_FRAGMENT_SHIFT
     return bytes(out)
 
 

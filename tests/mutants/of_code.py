@@ -78,7 +78,13 @@ PARSE: Changes = {
         ("ipv4-header-of-21", "window(code, l2, 20,", "window(code, l2, 21,"),
         ("options-unchecked", 'b.leave_if(b.test("ult", length, end), code.dropping(Reason.SHORT))', "pass"),
         ("seven-extensions", 'b.test("eq", remaining, 0)', 'b.test("eq", remaining, 1)'),
-        ("extension-unit-cut", 'b.op("and", unit, 15)', 'b.op("and", unit, 7)'),
+        ("extension-unit-cut", 'b.op("and", kind, 15)', 'b.op("and", kind, 7)'),
+        ("every-extension-is-a-fragment", 'b.op("sub", 0, is_fragment)', "-1"),
+        (
+            "nothing-follows-unseen",
+            'b.test("eq", b.get(code.protocol), packet.EXT_NONE)',
+            'b.test("eq", b.get(code.protocol), 256)',
+        ),
         (
             "cut-extension-is-short",
             "peek(code, offset, 8, code.dropping(Reason.EXTENSION))",
@@ -124,7 +130,8 @@ FLOW: Changes = {
         ("cut-is-policy", "b.set(code.reason, int(Reason.CUT))", "b.set(code.reason, int(Reason.POLICY))"),
         ("inner-query-of-the-other", "1 + int(code.direction.other)", "1 + int(code.direction)"),
         ("stale-errors-pass", "b.leave_if(is_stale(code, entry), unrelated)", "pass"),
-        ("inner-ports-swapped", "code.inner_key, second, first", "code.inner_key, first, second"),
+        ("inner-ports-swapped", "code.inner_key, dport, sport", "code.inner_key, sport, dport"),
+        ("inner-ports-of-all", 'b.op("sub", 0, has_ports)', "-1"),
         (
             "inner-addresses-swapped",
             'b.load("i32", header, 12), b.load("i32", header, 16), 0',
@@ -136,7 +143,8 @@ FLOW: Changes = {
             "code.machine.set_field(b, Field.RESUME, CB_RESUME)",
             "code.machine.set_field(b, Field.RESUME, 0)",
         ),
-        ("inner-extensions-unseen", 'b.switch(number, "inner", extensions)', 'b.go("inner")'),
+        ("inner-extensions-unseen", 'b.leave_if(b.test("ne", kind, EXTENSION_FINAL), unrelated)', "pass"),
+        ("inner-nothing-follows", 'b.leave_if(b.test("eq", number, packet.EXT_NONE), unrelated)', "pass"),
         (
             "own-flow-needs-a-rule",
             'b.widen(b.test("eq", b.load("i32", entry, ENTRY_RULE',
