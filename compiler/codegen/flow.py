@@ -25,7 +25,6 @@ from ..plan.tables import (
     CARRIER_ICMP,
     CARRIER_KIND,
     CARRIER_PORTS_SHIFT,
-    EXTENSION_FINAL,
     TRANSITION_ADOPT_SHIFT,
     TRANSITION_STATE,
     TRANSITION_STEP_SHIFT,
@@ -235,13 +234,10 @@ def related(code: Code) -> None:
     b.label("error6")
     header = peek(code, inner, 40, unrelated)
     b.leave_if(b.test("ne", b.op("lshr", b.load("i8", header), 4), 6), unrelated)
-    number = b.load("i8", header, 6)
-    b.leave_if(b.test("eq", number, packet.EXT_NONE), unrelated)
-    kind = code.table(code.plan.fixed.extensions, number, "i8", 1)
-    b.leave_if(b.test("ne", kind, EXTENSION_FINAL), unrelated)
     for half in (0, 8):
         _inner_sides(code, b.load("i64", header, 8 + half), b.load("i64", header, 24 + half), half)
-    b.set(code.protocol, number)
+    # An extension header's number is the protocol of no flow: the look-up will not find one.
+    b.set(code.protocol, b.load("i8", header, 6))
     b.set(code.offset, b.op("add", inner, 40))
     b.go("inner")
     b.label("inner")

@@ -143,8 +143,6 @@ FLOW: Changes = {
             "code.machine.set_field(b, Field.RESUME, CB_RESUME)",
             "code.machine.set_field(b, Field.RESUME, 0)",
         ),
-        ("inner-extensions-unseen", 'b.leave_if(b.test("ne", kind, EXTENSION_FINAL), unrelated)', "pass"),
-        ("inner-nothing-follows", 'b.leave_if(b.test("eq", number, packet.EXT_NONE), unrelated)', "pass"),
         (
             "own-flow-needs-a-rule",
             'b.widen(b.test("eq", b.load("i32", entry, ENTRY_RULE',
