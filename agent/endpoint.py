@@ -17,8 +17,10 @@ from ..runtime.bpf import HookState
 from ..runtime.drift import Drift
 from ..runtime.errors import ObjectFault, RuntimeFault
 from ..runtime.flows import Fill
+from ..runtime.gate import FoundGate
 from ..runtime.hooks import Mode
 from ..runtime.netlink import Link
+from ..runtime.policy import Policy
 from ..runtime.standing import State as Found
 from ..runtime.status import InterfaceStatus
 from .backoff import Backoff, Chance
@@ -92,7 +94,8 @@ class Record:
     due: when to look next, None = only when something happens. urgent: something did, so that its turn comes
     before updates. hooks: its tcx hooks as they were at the last
     look. lasting: what the last look found that attaching does nothing about. plan: what is to be done and
-    was not (a dry run, or put off). flows: its flow table when it was last counted, at `counted`.
+    was not (a dry run, or put off). programs: what reconciling read of them last. flows: its flow table
+    when it was last counted, at `counted`.
     """
 
     interface: str
@@ -116,6 +119,7 @@ class Record:
     hooks: tuple[HookState | None, ...] = ()
     lasting: set[Drift] = field(default_factory=set)
     plan: tuple[str, ...] = ()
+    programs: tuple[FoundGate | Policy, ...] = field(default=(), repr=False)
     flows: Fill | None = None
     counted: float | None = None
     counts: Counts = field(default_factory=Counts)

@@ -105,6 +105,7 @@ class Turns:
     def _apply(self, records: Sequence[Record], gone: list[int]) -> None:
         for record, done in self._reconciled(records, self._dry):
             self._count(record, done)
+            record.programs = done.programs
             if isinstance(done.fault, GoneError):
                 gone.append(done.job.link.index)
             elif done.report is None:
@@ -121,7 +122,7 @@ class Turns:
 
     def _reconciled(self, records: Sequence[Record], dry: bool) -> Iterable[tuple[Record, Done]]:
         jobs = [
-            Job(one.link, one.target, self._request(one, dry), one.differs)
+            Job(one.link, one.target, self._request(one, dry), one.differs, one.programs)
             for one in records
             if one.link is not None and one.target is not None
         ]

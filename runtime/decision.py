@@ -27,8 +27,8 @@ from .surroundings import Surroundings
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """plan: what there is to do, in order, a line each. stale: pins elsewhere to be removed: of devices that
-    are gone, and of this one before it was moved."""
+    """plan: what there is to do, in order, a line each. wrong: names of pins to be set right. stale: pins
+    elsewhere to be removed: of devices that are gone, and of this one before it was moved."""
 
     reading: Reading
     standing: Standing
@@ -36,6 +36,7 @@ class Decision:
     change: Change
     plan: tuple[str, ...]
     drifts: tuple[Finding, ...]
+    wrong: tuple[str, ...]
     stale: tuple[Pins, ...]
 
 
@@ -72,7 +73,16 @@ def look(asked: Asked, held: ExitStack) -> Decision:
         *(f"set pin {name} right" for name in sight.wrong if _keeps_gates(sight.change)),
         *(f"remove the pins under {one.directory.name}" for one in (*twins, *stale)),
     )
-    return Decision(reading, sight.standing, sight.wish, sight.change, lines, drifts(sight), (*twins, *stale))
+    return Decision(
+        reading,
+        sight.standing,
+        sight.wish,
+        sight.change,
+        lines,
+        drifts(sight),
+        sight.wrong,
+        (*twins, *stale),
+    )
 
 
 def _sight(

@@ -8,7 +8,7 @@ of it visible, so that at no moment a packet is counted twice or not at all; see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ..pair import layout
@@ -61,14 +61,15 @@ def standing_hits(bpf: Bpf, active: Policy, idle: Policy | None) -> Hits:
     return _sum(found, _translated(program_hits(bpf, idle), idle.table(), active.table(), len(found)))
 
 
-def owed(bpf: Bpf, old: Policy, new: Policy, older: Hits = ()) -> Hits | None:
+def owed(bpf: Bpf, old: Policy, new: Policy, older: Hits = (), fresh: bool = False) -> Hits | None:
     """What `old` and those before it counted, at the places of `new`; None when `new` was told, or judged
     before `old`, or does not count. Both are of one direction.
 
-    older: what `old` itself is owed and was not told. Raises as `program_hits`.
+    older: what `old` itself is owed and was not told. fresh: nobody can have told `new` anything. Raises as
+    `program_hits`.
     """
     number = new.maps.get(_map_of(new))
-    if number is None or not _older(old, new) or _before(bpf, new) is not None:
+    if number is None or not _older(old, new) or (not fresh and _before(bpf, new) is not None):
         return None
     with _opened(bpf, number) as map_:
         size = bpf.map_info(map_).max_entries
@@ -98,18 +99,22 @@ class Handover:
         self._new: Sequence[Slot] = core.active if core is not None and armed else ()
         self._older: Sequence[Hits] = [()] * len(self._old)
         self._due: list[Hits | None] = [None] * len(self._old)
+        self._fresh = False
 
     def look(self) -> None:
         """Reads what the new programs are owed; no packet may be on its way to the old ones any more. Raises
         as `owed`."""
         self._due = [
-            owed(self._bpf, old, new, older) if isinstance(old, Policy) and isinstance(new, Policy) else None
+            owed(self._bpf, old, new, older, self._fresh)
+            if isinstance(old, Policy) and isinstance(new, Policy)
+            else None
             for old, new, older in zip(self._old, self._new, self._older, strict=True)
         ]
 
     def follow(self, bank: Sequence[Slot]) -> None:
-        """The programs of `bank` are loaded to take the place of those in force."""
+        """The programs of `bank` are loaded, just now, to take the place of those in force."""
         if self._new:
+            self._fresh = True
             self._old, self._new, self._older = self._new, bank, [due or () for due in self._due]
 
     def hand_over(self) -> None:
@@ -131,15 +136,20 @@ def _map_of(policy: Policy) -> str:
 
 
 def _before(bpf: Bpf, policy: Policy) -> Hits | None:
-    """What a program was told, None when it was not. Asked anew: the map may be younger than `policy`."""
-    loaded_with = {number for name, number in policy.maps.items() if name != MAP_HITS_BEFORE}
-    with _program(bpf, policy.program) as program:
-        bound = [number for number in bpf.prog_info(program).map_ids if number not in loaded_with]
-    for number in bound:
+    """What a program was told, None when it was not; the map may be younger than `policy`."""
+    for number in _bound(bpf, policy):
         with _opened(bpf, number) as map_:
             if bpf.map_info(map_).name == MAP_HITS_BEFORE and (data := section_data(bpf, map_)) is not None:
                 return tuple(Hit(*one) for one in HIT.iter_unpack(data))
     return None
+
+
+def _bound(bpf: Bpf, policy: Policy) -> Iterable[int]:
+    if MAP_HITS_BEFORE in policy.maps:
+        return (policy.maps[MAP_HITS_BEFORE],)
+    loaded_with = set(policy.maps.values())
+    with _program(bpf, policy.program) as program:
+        return [number for number in bpf.prog_info(program).map_ids if number not in loaded_with]
 
 
 def _translated(hits: Hits, old: ProvenanceTable | None, new: ProvenanceTable | None, size: int) -> Hits:

@@ -30,7 +30,8 @@ from .loader import LoadedPair, Loading
 from .netlink import Link
 from .pins import SLOTS, WORD, Pins, Target, gate_pin
 from .policy import Policy
-from .readback import Known, read
+from .readback import Core as Filled
+from .readback import Known, Reading, read, read_core
 from .rollback import Rollback
 from .section import Frozen
 from .standing import Standing
@@ -72,13 +73,16 @@ class Core:
 
 
 class Work:
-    """One change, in the order of its methods. held: keeps open what is needed until the end.
+    """One change, in the order of its methods. held: keeps open what is needed until the end. pinned: the
+    pins of the gates that stay were just seen to be right.
 
     `begin`, `prepare` and `commit` raise CannotError, ObjectFault and OSError; what was done is then `undo`'s
     to take back. After `commit` nothing is taken back any more.
     """
 
-    def __init__(self, site: Site, standing: Standing, change: Change, held: ExitStack) -> None:
+    def __init__(
+        self, site: Site, standing: Standing, change: Change, held: ExitStack, pinned: bool = False
+    ) -> None:
         self._site = site
         self._standing = standing
         self._change = change
@@ -86,6 +90,10 @@ class Work:
         self._loading: Loading | None = None
         self._pair: LoadedPair | None = None
         self._filled: set[int] = set()
+        # Where gates stay as they are, in sight a moment ago and under the lock, there is nothing to do but
+        # to swap; what somebody breaks meanwhile is found when all is read back.
+        self._swaps_only = bool(change.core) and not change.missing and not change.surplus
+        self._pinned = self._swaps_only and pinned
         self._hits = Handover(site.bpf, change.core)
         self._core = self._open_core()
         self._word = Word(site.bpf, self._core.word, writable=True)
@@ -119,7 +127,8 @@ class Work:
         change = self._change
         if self._loading is not None:
             self._pair = self._held.enter_context(self._loading.finish())
-        self._site.pins.put_if_wrong({SLOTS: self._core.slots, WORD: self._core.word}, undo, self._held)
+        if not self._pinned:
+            self._site.pins.put_if_wrong({SLOTS: self._core.slots, WORD: self._core.word}, undo, self._held)
         if change.first_closed:
             self._word.store(1)
         if self._pair is not None:
@@ -128,7 +137,8 @@ class Work:
             for bank in sorted(self._filled):
                 self._banks.note(bank, undo, until)
                 self._banks.fill(bank, self._programs())
-        self._attach_gates(undo)
+        if not self._pinned:
+            self._attach_gates(undo)
         self._check()
 
     def commit(self) -> None:
@@ -144,6 +154,8 @@ class Work:
             slots, word = self._by_id(Object.MAP, core.slots), self._by_id(Object.MAP, core.word)
         for fd in (slots, word):
             self._held.enter_context(fd)
+        if core is not None:
+            return Core(slots, word, core.slots, core.word)
         return Core(slots, word, bpf.map_info(slots).id, bpf.map_info(word).id)
 
     def _by_id(self, kind: Object, number: int) -> Fd:
@@ -227,10 +239,18 @@ class Work:
         hooks.remove_program(self._site.kernel, self._site.link.index, hook, program)
 
     def _check(self) -> None:
-        """Reads the hooks back before the store: both gates over our maps, the bank filled with our pair."""
-        site, wanted = self._site, self._change
+        """Reads back before the store: both gates over our maps, the bank filled with our pair."""
+        site, ours = self._site, (self._core.slots_id, self._core.word_id)
+        if self._swaps_only:
+            self._check_bank(read_core(site.kernel, *ours, site.known))
+            return
         reading = read(site.kernel, site.link, site.gates, known=site.known)
-        ours = (self._core.slots_id, self._core.word_id)
+        self._check_gates(reading, ours)
+        if self._pair is not None:
+            self._check_bank(reading.cores[ours])
+
+    def _check_gates(self, reading: Reading, ours: tuple[int, int]) -> None:
+        wanted = self._change
         places = {(gate.direction, gate.runner.hook) for gate in reading.gates if gate.core == ours}
         kept = {
             (gate.direction, gate.runner.hook)
@@ -239,15 +259,18 @@ class Work:
         }
         if not places >= {*wanted.missing, *kept}:
             raise CannotError("a gate left its hook while it was being attached", "try again")
+
+    def _check_bank(self, core: Filled) -> None:
         if self._pair is None:
             return
-        bank = reading.cores[ours].bank(bank_of(wanted.generation))
+        generation = self._change.generation
+        bank = core.bank(bank_of(generation))
         for direction, found in zip(Direction, bank, strict=True):
             if (
                 not isinstance(found, Policy)
                 or found.identity != self._pair.identity.hex()
                 or not found.is_for(direction)
-                or found.config.generation != wanted.generation
+                or found.config.generation != generation
             ):
                 raise CannotError(
                     f"the {direction.word} program read back from the kernel is not the one loaded",
@@ -269,6 +292,8 @@ class Work:
 
     def tidy_pins(self, standing: Standing, stale: Sequence[Pins]) -> tuple[str, ...]:
         """Removes pins that are not wanted: here, as read back, and `stale` elsewhere."""
+        if self._pinned and not stale:
+            return ()
         return _tried(("remove stale pins", partial(self._drop_stale_pins, standing, stale)))
 
     def _settle(self, late: str) -> None:

@@ -20,6 +20,7 @@ from .hooks import Runner, TcHook, runners
 from .kernel import Kernel
 from .netlink import Link
 from .policy import Policy, Stranger, read_policy
+from .section import KnownMaps
 
 _TRIES: Final = 64
 _WORD_BYTES: Final = 8
@@ -91,12 +92,14 @@ class Known:
     """What programs say of themselves, by id: it cannot change while they live, and no id comes twice in the
     moment that a pass takes (the kernel counts them up). For several readings in one pass, never longer.
 
-    maps: the names of those that are no sections.
+    maps: those of their maps that cannot change. before: what earlier passes read, which is asked whether it
+    is of the same program still.
     """
 
     gates: dict[int, FoundGate] = field(default_factory=dict)
     policies: dict[int, Policy] = field(default_factory=dict)
-    maps: dict[int, str] = field(default_factory=dict)
+    maps: KnownMaps = field(default_factory=dict)
+    before: dict[int, FoundGate | Policy] = field(default_factory=dict)
 
 
 def read(
@@ -142,7 +145,7 @@ class _Look:
                 found[gate.elder].append(Gate(runner, gate.direction, gate.slots, gate.word))
         ours, elders = found[False], found[True]
         numbers = dict.fromkeys(gate.core for gate in (*ours, *elders))
-        cores = {core: _core(self.kernel, *core, self.known) for core in numbers}
+        cores = {core: read_core(self.kernel, *core, self.known) for core in numbers}
         return Reading(link, hooks, tuple(ours), cores, tuple(elders))
 
     def _recognised(self, runner: Runner) -> FoundGate | None:
@@ -154,13 +157,15 @@ class _Look:
         if program is None:
             return None
         with program:
-            gate = self.gates.recognise(self.kernel.bpf, program, self.held)
+            before = self.known.before.get(runner.program)
+            met = before if isinstance(before, FoundGate) else None
+            gate = self.gates.recognise(self.kernel.bpf, program, self.held, met)
         if gate is not None and gate.genuine:
             self.known.gates[runner.program] = gate
         return gate
 
 
-def _core(kernel: Kernel, slots_id: int, word_id: int, known: Known) -> Core:
+def read_core(kernel: Kernel, slots_id: int, word_id: int, known: Known) -> Core:
     """Reads word, slots, word again; once more when the word moved or a program left meanwhile."""
     with _map(kernel, slots_id) as slots, _map(kernel, word_id) as word:
         for _ in range(_TRIES):
@@ -199,8 +204,9 @@ def _program(kernel: Kernel, number: int, known: Known) -> Slot:
     program = kernel.bpf.fd_by_id(Object.PROG, number)
     if program is None:
         return _GONE
+    before = known.before.get(number)
     with program:
-        found = read_policy(kernel.bpf, program, known.maps)
+        found = read_policy(kernel.bpf, program, known.maps, before if isinstance(before, Policy) else None)
     if isinstance(found, Policy):
         known.policies[number] = found
     return found

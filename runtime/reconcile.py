@@ -25,12 +25,13 @@ from .bpf import BpfError
 from .decision import Asked, Decision, look
 from .drift import Finding
 from .errors import CannotError, NotInForce, RuntimeFault, cannot
-from .gate import Gates
+from .gate import FoundGate, Gates
 from .grace import Grace
 from .install import Site, Work
 from .kernel import Kernel
 from .lock import PATIENCE
 from .netlink import Link
+from .policy import Policy
 from .readback import Known, Reading, read
 from .request import AttachReport, AttachRequest
 from .rollback import Rollback
@@ -40,6 +41,7 @@ from .status import describe
 from .surroundings import Surroundings
 
 _SHORT: Final = 0.02  # seconds that a job of many waits for its lock
+_REMEMBERED: Final = 16 << 10  # bytes of provenance; a policy of one rule has less than one KiB
 _AHEAD: Final = 2  # jobs whose programs are with the verifier while one is installed
 _Fault = TypeVar("_Fault", bound=BaseException)
 _TCX_WRITES: Final = ("LINK_CREATE", "LINK_UPDATE", "LINK_DETACH", "PROG_ATTACH", "PROG_DETACH")
@@ -50,12 +52,14 @@ class Job:
     """One interface and what is wanted there. link: as the caller's last look showed it; its index counts.
 
     expected: as the caller knows it, something is to be changed. True or not, what is done is the same.
+    programs: as `Done` told them last.
     """
 
     link: Link
     pair: ObjectPair
     request: AttachRequest
     expected: bool = False
+    programs: tuple[FoundGate | Policy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Done:
 
     drifts: what was found before anything was changed, as far as the reading got. writes: changes of kernel
     state asked for, as `Kernel.writes` counts them. tc_writes: those among them at tc hooks: netlink, tcx.
+    programs: what was read of its gates and of what its slots hold, for the next pass; of large ones nothing.
     """
 
     job: Job
@@ -72,6 +77,7 @@ class Done:
     drifts: tuple[Finding, ...]
     tc_writes: int
     writes: int
+    programs: tuple[FoundGate | Policy, ...] = ()
 
 
 def reconcile(kernel: Kernel, jobs: Sequence[Job], gates: Gates, grace: Grace) -> tuple[Done, ...]:
@@ -82,7 +88,8 @@ def reconcile(kernel: Kernel, jobs: Sequence[Job], gates: Gates, grace: Grace) -
     """
     patience = _SHORT if len(jobs) > 1 else PATIENCE
     with ExitStack() as held:
-        around = _Around(kernel, held.enter_context(Frozen()))
+        known = Known(before={one.program: one for job in jobs for one in job.programs})
+        around = _Around(kernel, known, held.enter_context(Frozen(known.maps)))
         pieces = [_Piece(kernel, job, gates, around, held.enter_context(ExitStack())) for job in jobs]
         for piece in pieces:
             if not piece.job.expected or piece.job.request.dry_run:
@@ -133,12 +140,11 @@ def _wait(kernel: Kernel, grace: Grace, needed: bool) -> BpfError | None:
 class _Around:
     """What surrounds the interfaces of a pass, by bpf filesystem; what failed is asked for again."""
 
-    def __init__(self, kernel: Kernel, frozen: Frozen) -> None:
+    def __init__(self, kernel: Kernel, known: Known, frozen: Frozen) -> None:
         self._kernel = kernel
-        self.frozen = frozen
+        self.known, self.frozen = known, frozen
         self._found: dict[Path, Surroundings] = {}
         self._checked = False
-        self.known = Known()
 
     def refuse_netns_exec(self) -> None:
         if not self._checked:
@@ -165,6 +171,7 @@ class _Piece:
         self._work: Work | None = None
         self._in_force = False
         self._report: AttachReport | None = None
+        self._programs: tuple[FoundGate | Policy, ...] = ()
         self._fault: RuntimeFault | None = None
         self._writes = self._tc_writes = 0
 
@@ -200,7 +207,9 @@ class _Piece:
 
     def done(self) -> Done:
         drifts = self._decision.drifts if self._decision is not None else ()
-        return Done(self.job, self._report, self._fault, drifts, self._tc_writes, self._writes)
+        return Done(
+            self.job, self._report, self._fault, drifts, self._tc_writes, self._writes, self._programs
+        )
 
     # --- stages ---------------------------------------------------------------------------------------
 
@@ -218,7 +227,9 @@ class _Piece:
         if decision.plan:
             passing = self._around
             site = Site(self._kernel, self.job.link, self._gates, around, passing.known, passing.frozen)
-            self._work = Work(site, decision.standing, decision.change, self._held)
+            self._work = Work(
+                site, decision.standing, decision.change, self._held, pinned=decision.wrong == ()
+            )
 
     def begin(self, late: BpfError | None) -> None:
         """The verifier is at it while other jobs are worked on."""
@@ -274,6 +285,7 @@ class _Piece:
                 "see `polc status`; another program may be changing the same interface",
                 status.facts,
             )
+        self._programs = _remembered(reading, self._around.known)
         self._report = AttachReport(
             changed=self._in_force,
             dry_run=request.dry_run,
@@ -282,6 +294,14 @@ class _Piece:
             notes=(*decision.change.notes, *left, *_stacked(around)),
             status=status,
         )
+
+
+def _remembered(reading: Reading, known: Known) -> tuple[FoundGate | Policy, ...]:
+    """What was read, but what it would take much memory to remember."""
+    gates = [known.gates[gate.runner.program] for gate in reading.gates]
+    slots = [one for core in reading.cores.values() for one in core.contents if isinstance(one, Policy)]
+    policies = {one.program: one for one in slots if len(one.provenance) <= _REMEMBERED}
+    return (*gates, *policies.values())
 
 
 def _bare(error: _Fault) -> _Fault:

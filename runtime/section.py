@@ -8,10 +8,15 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Final
 
+from ..pair.layout import SECTION_TABLES
 from .bpf import Bpf, Fd, MapFlag, MapInfo, MapShape, MapType
 
 KEY: Final = bytes(4)
 _KEPT: Final = 20  # of one pair: two of BTF and eight sections
+
+# Maps by id: the name and, of a frozen section that somebody reads, what it holds. Nobody can change either
+# while the map lives, and no id comes twice in the moment that a pass takes (the kernel counts them up).
+KnownMaps = dict[int, tuple[str, bytes | None]]
 
 
 def section_map(bpf: Bpf, name: str, data: bytes, btf: Fd | None = None, value_type: int = 0) -> Fd:
@@ -31,10 +36,14 @@ class Frozen:
     Nobody can change them: a hundred interfaces with one policy have one table. Keeps the newest, enough for
     one pair; an older one is closed when the last who got it lets go. A context manager, at whose end nobody
     may need any more what it gave. Methods raise BpfError.
+
+    known: is told what was frozen here, so that reading a program back does not read its sections once more:
+    the kernel took their bytes, and took the freeze.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: KnownMaps | None = None) -> None:
         self._kept: OrderedDict[Hashable, Fd] = OrderedDict()
+        self._known = known
 
     def btf(self, bpf: Bpf, data: bytes) -> Fd:
         return self._get(data, lambda: bpf.btf_load(data))
@@ -43,7 +52,18 @@ class Frozen:
         """As `section_map`, with the BTF as bytes; the descriptor stays this object's."""
         described = self.btf(bpf, btf)
         key = name, data, btf, value_type
-        return self._get(key, lambda: section_map(bpf, name, data, described, value_type))
+        return self._get(
+            key, lambda: self._made(bpf, data, section_map(bpf, name, data, described, value_type))
+        )
+
+    def _made(self, bpf: Bpf, data: bytes, map_: Fd) -> Fd:
+        if self._known is not None:
+            with ExitStack() as undo:
+                undo.enter_context(map_)
+                info = bpf.map_info(map_)
+                self._known[info.id] = info.name, None if info.name == SECTION_TABLES else data
+                undo.pop_all()
+        return map_
 
     def _get(self, key: Hashable, make: Callable[[], Fd]) -> Fd:
         if key not in self._kept:

@@ -18,6 +18,7 @@ from polc.runtime import gate, loader, policy, readback
 from polc.runtime.bpf import Bpf, Fd, MapType
 from polc.runtime.gate import FoundGate, Gates
 from polc.runtime.policy import Policy, Stranger
+from polc.runtime.section import KnownMaps
 from polc.tests.fake_kernel.door import Door
 from polc.tests.fake_kernel.objects import Program, Seen
 
@@ -83,21 +84,27 @@ def make_swift(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(cls, "unpack", cache(cls.unpack))
     read_policy, recognise = policy.read_policy, Gates.recognise
 
-    def swift_policy(bpf: Bpf, program: Fd, known: dict[int, str] | None = None) -> Policy | Stranger:
+    def swift_policy(
+        bpf: Bpf, program: Fd, known: KnownMaps | None = None, before: Policy | None = None
+    ) -> Policy | Stranger:
+        maps = bpf.as_a(Program, program).maps if isinstance(bpf, Door) else []
+        unread = [one.id for one in maps if one.id in (known or {})]  # of known maps it reads nothing
         return _passed_over(
             bpf,
             program,
-            f"policy beside {sorted((known or {}).values())}",  # of known maps it reads nothing
-            lambda: read_policy(bpf, program, known),
+            f"policy beside {unread}, {'met before' if before is not None else 'new'}",
+            lambda: read_policy(bpf, program, known, before),
             lambda found: isinstance(found, Policy),
         )
 
-    def swift_gate(self: Gates, bpf: Bpf, program: Fd, held: ExitStack | None = None) -> FoundGate | None:
+    def swift_gate(
+        self: Gates, bpf: Bpf, program: Fd, held: ExitStack | None = None, before: FoundGate | None = None
+    ) -> FoundGate | None:
         return _passed_over(
             bpf,
             program,
-            "gate",
-            lambda: recognise(self, bpf, program, held),
+            f"gate {'held' if held is not None else ''} {'met before' if before is not None else 'new'}",
+            lambda: recognise(self, bpf, program, held, before),
             lambda found: found is not None and found.genuine,
             held,
         )

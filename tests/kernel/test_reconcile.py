@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from polc.pair.layout import MAP_FLOWS, SECTION_TABLES, Direction
 from polc.pair.object import ObjectPair
-from polc.runtime.bpf import Bpf
+from polc.runtime.bpf import Bpf, BpfError, Command
 from polc.runtime.drift import Drift
 from polc.runtime.errors import CannotError, GoneError, VerifierError
 from polc.runtime.gate import Gates
@@ -117,6 +118,22 @@ def test_what_the_caller_expects_changes_nothing_of_what_is_done(node: Scene, dr
     there = run([denying()] * 5, expected=True)
     assert there == run([allowing() if not dry else denying()] * 5, expected=False)
     assert {one[4] for one in there} == {not dry}
+
+
+def test_a_grace_period_that_cannot_be_had_leaves_the_other_bank_and_says_so(node: Scene) -> None:
+    passed(node, [allowing()] * 5, Grace())
+
+    class NoGrace(Grace):
+        def wait(self, bpf: Bpf) -> None:  # noqa: ARG002
+            raise BpfError(errno.ENOMEM, Command.MAP_UPDATE_ELEM, "")
+
+    for one in passed(node, [denying()] * 5, NoGrace()):
+        assert one.report is not None
+        assert one.report.status.identity == denying().identity.hex()
+        (note,) = one.report.notes
+        assert note.startswith("could not overwrite the bank that is not in force: no grace period")
+    mended = passed(node, [denying()] * 5, Grace())
+    assert [[drift.drift for drift in one.drifts] for one in mended] == [[Drift.IDLE_BANK]] * 5
 
 
 def test_one_whose_swap_did_not_end_waits_before_it_is_filled_again_and_the_others_do_not(

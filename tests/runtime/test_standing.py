@@ -21,7 +21,7 @@ TEXT = b"{}\0"
 
 def policy(direction: Direction, identity: str = X, generation: int = 1, program: int = 0) -> Policy:
     number = program or 100 + 10 * generation + int(direction)
-    return Policy(number, b"", identity, direction.word, "1", Config(generation=generation), TEXT, {})
+    return Policy(number, 0, b"", identity, direction.word, "1", Config(generation=generation), TEXT, {})
 
 
 def slots(*banks: tuple[Slot, Slot]) -> tuple[Slot, ...]:
