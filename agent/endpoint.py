@@ -94,8 +94,8 @@ class Record:
     due: when to look next, None = only when something happens. urgent: something did, so that its turn comes
     before updates. hooks: its tcx hooks as they were at the last
     look. lasting: what the last look found that attaching does nothing about. plan: what is to be done and
-    was not (a dry run, or put off). programs: what reconciling read of them last. flows: its flow table
-    when it was last counted, at `counted`.
+    was not (a dry run, or put off). programs: its gates and policies as reconciling read them last. flows:
+    its flow table when it was last counted, at `counted`.
     """
 
     interface: str

@@ -91,7 +91,7 @@ class Work:
         self._pair: LoadedPair | None = None
         self._filled: set[int] = set()
         # Where gates stay as they are, in sight a moment ago and under the lock, there is nothing to do but
-        # to swap; what somebody breaks meanwhile is found when all is read back.
+        # to swap. A gate that goes meanwhile is missed when all is read back, a pin at the next look.
         self._swaps_only = bool(change.core) and not change.missing and not change.surplus
         self._pinned = self._swaps_only and pinned
         self._hits = Handover(site.bpf, change.core)

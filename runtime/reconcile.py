@@ -227,9 +227,7 @@ class _Piece:
         if decision.plan:
             passing = self._around
             site = Site(self._kernel, self.job.link, self._gates, around, passing.known, passing.frozen)
-            self._work = Work(
-                site, decision.standing, decision.change, self._held, pinned=decision.wrong == ()
-            )
+            self._work = Work(site, decision.standing, decision.change, self._held, pinned=not decision.wrong)
 
     def begin(self, late: BpfError | None) -> None:
         """The verifier is at it while other jobs are worked on."""

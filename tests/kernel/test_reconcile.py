@@ -12,12 +12,13 @@ from polc.pair.layout import MAP_FLOWS, SECTION_TABLES, Direction
 from polc.pair.object import ObjectPair
 from polc.runtime.bpf import Bpf, BpfError, Command
 from polc.runtime.drift import Drift
-from polc.runtime.errors import CannotError, GoneError, VerifierError
+from polc.runtime.errors import CannotError, GoneError, NotInForce, VerifierError
 from polc.runtime.gate import Gates
 from polc.runtime.grace import Grace
-from polc.runtime.hooks import Mechanism
+from polc.runtime.hooks import Mechanism, remove
 from polc.runtime.install import Work
 from polc.runtime.kernel import Kernel
+from polc.runtime.pins import WORD
 from polc.runtime.policy import Policy
 from polc.runtime.readback import read
 from polc.runtime.reconcile import Done, Job, reconcile
@@ -118,6 +119,34 @@ def test_what_the_caller_expects_changes_nothing_of_what_is_done(node: Scene, dr
     there = run([denying()] * 5, expected=True)
     assert there == run([allowing() if not dry else denying()] * 5, expected=False)
     assert {one[4] for one in there} == {not dry}
+
+
+def test_a_gate_and_a_pin_that_go_in_the_midst_of_a_swap_are_missed_and_put_back(
+    node: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A swap looks at neither between its look under the lock and the store."""
+    passed(node, [allowing()] * 5, Grace())
+    commit = Work.commit
+
+    def broken(work: Work) -> None:
+        kernel, link = work._site.kernel, work._site.link
+        if link.name == DEVICES[0]:
+            (gate, _) = read(kernel, link).gates
+            remove(kernel, link.index, gate.runner)
+        if link.name == DEVICES[1]:
+            assert work._site.pins.drop(WORD)
+        commit(work)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Work, "commit", broken)
+        *good, unpinned, ungated = passed(node, [denying()] * 5, Grace())
+    assert [one.fault for one in (*good, unpinned)] == [None] * 4
+    assert isinstance(ungated.fault, NotInForce)
+    *_, unpinned, ungated = passed(node, [denying()] * 5, Grace())
+    assert [one.drift for one in unpinned.drifts] == [Drift.PIN_LOST]
+    assert Drift.ONE_HOOK_MISSING in [one.drift for one in ungated.drifts]
+    again = passed(node, [denying()] * 5, Grace())
+    assert [(one.fault, one.writes, one.drifts) for one in again] == [(None, 0, ())] * 5
 
 
 def test_a_grace_period_that_cannot_be_had_leaves_the_other_bank_and_says_so(node: Scene) -> None:
