@@ -155,14 +155,10 @@ class Gates:
         """What the program says of itself, None when it is no gate; raises BpfError (EPERM without root).
 
         held: keeps its program arrays open; see readback.read. before: what a program of that id said once;
-        the same program, loaded in the same nanosecond, says the same for ever.
+        if it still is the same, it says the same for ever.
         """
         info = bpf.prog_info(program)
-        if (
-            before is not None
-            and before.genuine
-            and (before.program, before.loaded) == (info.id, info.load_time)
-        ):
+        if before is not None and before.genuine and info.is_still(before.program, before.loaded):
             return before if _is_held(bpf, before.slots, held) else None
         text: str | None = None
         frozen = False

@@ -64,13 +64,12 @@ def read_policy(
 ) -> Policy | Stranger:
     """Reads one program. Raises BpfError (EPERM without CAP_SYS_ADMIN).
 
-    known: maps that need not be read; more are added to it. before: what a program of that id said once; the
-    same program says the same for ever, and it is the same when it was loaded in the same nanosecond. Only a
-    map can have been bound to it since.
+    known: maps that need not be read; more are added to it. before: what a program of that id said once; if
+    it still is the same, it says the same for ever, and only a map can have been bound to it since.
     """
     info = bpf.prog_info(program)
     told = known if known is not None else {}
-    if before is not None and (before.program, before.loaded) == (info.id, info.load_time):
+    if before is not None and info.is_still(before.program, before.loaded):
         return _with_later_maps(bpf, before, info.map_ids, told)
     sections: dict[str, bytes] = {}
     maps: dict[str, int] = {}

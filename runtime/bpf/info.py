@@ -22,6 +22,11 @@ class ProgInfo(NamedTuple):
     xlated_bytes: int
     jited_bytes: int
 
+    def is_still(self, number: int, loaded: int) -> bool:
+        """Whether this is the program that had that id and was loaded at that time. The kernel counts ids up
+        and begins anew some day; it does not load two programs of one id in one nanosecond."""
+        return (self.id, self.load_time) == (number, loaded)
+
 
 class MapInfo(NamedTuple):
     """From struct bpf_map_info; `flags` are BPF_F_* as given at creation."""
