@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 import yaml
 from lark import Lark, Transformer
 
-from .events import Broken, DocumentEvents, EventLexer, Mark, Pair, Place, Places, Scope
+from .events import Broken, DocumentEvents, EventLexer, Mark, Pair, Place, Places, Scope, Texts
 from .nodes import Document, Fault, FaultKind, Mapping, Node, Scalar, Sequence
 
 MAX_BROKEN: Final = 100
@@ -60,6 +60,13 @@ class _Tree(Transformer[Any, Node]):
 
     def open_sequence(self, children: list[Mark]) -> _Open[list[Node]]:
         return _Open(children[0], [])
+
+    def texts(self, children: list[Any]) -> _Open[list[Node]]:
+        items: _Open[list[Node]] = children[0]
+        texts: Texts = children[1]
+        items.held += texts.items
+        items.size += len(texts.items)
+        return items
 
     def item(self, children: list[Any]) -> _Open[list[Node]]:
         items, item = children

@@ -71,6 +71,16 @@ class Pair:
         self.value = value
 
 
+class Texts:
+    """A token of its own for what is long in a policy: items of a list that are texts and follow each other."""
+
+    __slots__ = ("items",)
+    type: ClassVar[str] = "TEXTS"
+
+    def __init__(self, items: list[Scalar]) -> None:
+        self.items = items
+
+
 class Scope:
     """What holds for one document while it is read: its anchors and its faults."""
 
@@ -161,7 +171,7 @@ class Places:
 
 
 class EventLexer(Lexer):
-    """Lark's custom lexer: from a `DocumentEvents` to `Scalar`s, `Pair`s of them and `Mark`s."""
+    """Lark's custom lexer: from a `DocumentEvents` to `Scalar`s, `Pair`s and `Texts` of them, and `Mark`s."""
 
     def __init__(self, lexer_conf: Any) -> None:
         """Lark builds it; there is nothing to configure."""
@@ -172,6 +182,7 @@ class EventLexer(Lexer):
         around: list[tuple[bool, bool]] = []  # of each open collection: in_mapping, at_key where it stands
         in_mapping = at_key = False
         key: Scalar | None = None  # its value is still to come
+        texts: list[Scalar] = []  # of a list, with more to come
         allowed = first = 0
         for count, event in enumerate(document.events):
             kind = type(event)
@@ -185,17 +196,22 @@ class EventLexer(Lexer):
                 if event.anchor is None:
                     if at_key:
                         key, at_key = token, False
-                    elif key is None:
-                        at_key = in_mapping
-                        yield token
-                    else:
+                    elif key is not None:
                         pair = Pair(key, token)
                         key, at_key = None, True
                         yield pair
+                    elif around and not in_mapping:
+                        texts.append(token)
+                    else:
+                        at_key = in_mapping
+                        yield token
                     continue
             if key is not None:
                 yield key
                 key = None
+            elif texts:
+                yield Texts(texts)
+                texts = []
             if kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 if len(around) == MAX_DEPTH:
                     raise Broken(_too_deep(place(event.start_mark)))
