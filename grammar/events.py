@@ -72,7 +72,7 @@ class Pair:
 
 
 class Texts:
-    """A token of its own for what is long in a policy: items of a list that are texts and follow each other."""
+    """A token of its own for what is long in a policy: texts that follow each other in a list."""
 
     __slots__ = ("items",)
     type: ClassVar[str] = "TEXTS"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from polc.cli.diagnostics import render
 from polc.compiler.parse import parse
 from polc.compiler.reading import read_sources
 from polc.compiler.source import Diagnostics, Source
+from polc.tests.calls import calls
 from polc.tests.front.reading import policy, read, rule
 
 CORPUS = Path(os.environ.get("POLC_CORPUS", Path(__file__).resolve().parents[2] / ".." / "shared" / "corpus"))
@@ -91,9 +91,9 @@ def test_an_alias_bomb_is_refused_quickly() -> None:
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n" for level in range(1, 10)
     )
-    start = time.monotonic()
-    assert codes(bomb) == {"POLC-E0105"}
-    assert time.monotonic() - start < 5
+    found, count = calls(lambda: codes(bomb))
+    assert found == {"POLC-E0105"}
+    assert count < 3000
 
 
 @pytest.mark.parametrize("text", ["[" * 10_000, "- " * 10_000, "{a: " * 10_000, "? " * 10_000])
@@ -152,15 +152,10 @@ def test_endless_selectors_are_refused(opening: str) -> None:
 
 
 def test_long_names_are_checked_without_backtracking() -> None:
-    start = time.monotonic()
-    read(
-        "apiVersion: v1\nkind: Pod\nmetadata: {name: "
-        + "a-" * 50_000
-        + ", labels: {"
-        + "a." * 50_000
-        + "/: b}}\n"
-    )
-    assert time.monotonic() - start < 5
+    name, label = "a-" * 50_000, "a." * 50_000
+    text = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{{label}/: b}}}}\n"
+    _, count = calls(lambda: read(text))
+    assert count < 600
 
 
 def test_findings_in_a_long_line_are_rendered_in_a_window() -> None:

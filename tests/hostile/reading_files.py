@@ -1,38 +1,43 @@
-"""Reads each given file as `polc check` does, in a process of its own whose memory and time can be measured.
+"""Reads each given file as `polc check` does, in a process of its own whose memory and work can be measured.
 
     python -m polc.tests.hostile.reading_files FILE…
 
-A line of JSON a file: the codes found, the seconds of CPU it took, and the most MiB the process ever had.
+A line of JSON a file: the codes found, the calls it took, and the most MiB the process ever had.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
+from functools import partial
 from resource import RLIMIT_AS, RUSAGE_SELF, getrusage, setrlimit
 
 from polc.cli.diagnostics import render
 from polc.compiler.parse import parse
 from polc.compiler.reading import read_sources
 from polc.compiler.source import Diagnostics
+from polc.tests.calls import calls
 
 ROOM = 2 << 30  # bytes of addresses, above what is asserted: a runaway ends here and not the machine
+
+
+def _checked(path: str) -> tuple[list[str], str]:
+    """The codes found in a file, and what a person is shown."""
+    diagnostics = Diagnostics()
+    sources = read_sources([path], diagnostics)
+    parse(sources, diagnostics)
+    return sorted({item.code for item in diagnostics}), render(diagnostics, sources, color=False)
 
 
 def main() -> None:
     setrlimit(RLIMIT_AS, (ROOM, ROOM))
     for path in sys.argv[1:]:
-        began = time.process_time()
-        diagnostics = Diagnostics()
-        sources = read_sources([path], diagnostics)
-        parse(sources, diagnostics)
-        shown = render(diagnostics, sources, color=False)
+        (found, shown), count = calls(partial(_checked, path))
         print(
             json.dumps(
                 {
-                    "codes": sorted({item.code for item in diagnostics}),
-                    "seconds": time.process_time() - began,
+                    "codes": found,
+                    "calls": count,
                     "mib": getrusage(RUSAGE_SELF).ru_maxrss >> 10,
                     "shown": len(shown),
                 }

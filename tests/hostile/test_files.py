@@ -1,4 +1,4 @@
-"""Files made to hurt: each ends in a clear finding within 5 s and 1 GiB, measured in another process."""
+"""Files made to hurt: each ends in a clear finding after little work and in 1 GiB, in another process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from polc.compiler import codes
 
-SECONDS: Final = 5.0  # of CPU
+CALLS: Final = 7_000_000  # of functions: some 3 s of CPU here (docs/trust.md)
 MIB: Final = 1024
 SHOWN: Final = 200_000  # characters of findings: enough for a person, no flood
 
@@ -87,7 +87,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_a_hostile_file_is_refused_quickly_in_little_memory(name: str, answers: dict[str, Any]) -> None:
     answer = answers[name]
     assert FILES[name][1] in answer["codes"]
-    assert answer["seconds"] < SECONDS
+    assert answer["calls"] < CALLS
     assert answer["mib"] < MIB
     assert answer["shown"] < SHOWN
 

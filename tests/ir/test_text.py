@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +26,7 @@ from polc.compiler.ir.nodes import (
 from polc.compiler.ir.sets import merge, number_sets
 from polc.compiler.ir.text import dump, load
 from polc.pair.layout import Direction
+from polc.tests.calls import calls
 
 SAMPLE = """\
 polc-ir 1
@@ -180,7 +179,7 @@ def test_a_text_that_is_no_program_is_refused_with_its_line(old: str, new: str, 
         load(SAMPLE.replace(old, new, 1))
 
 
-def test_twenty_thousand_prefixes_are_written_and_read_within_a_second() -> None:
+def test_twenty_thousand_prefixes_are_written_and_read_in_a_few_calls_each() -> None:
     prefixes = tuple(Prefix(4, 0x0A000000 + number * 2, 32) for number in range(20_000))
     rule = Rule(0, Action.ALLOW, (MatchAddress(Side.SOURCE, "$0"),))
     ingress = Judge(
@@ -191,7 +190,8 @@ def test_twenty_thousand_prefixes_are_written_and_read_within_a_second() -> None
     program = Program(
         (AddressSet("$0", prefixes),), ingress, Judge(Direction.EGRESS, (), End(Action.ALLOW, 0))
     )
-    start = time.process_time()
-    assert load(dump(program)) == program
-    check(program)
-    assert time.process_time() - start < 1
+    text, written = calls(lambda: dump(program))
+    again, read = calls(lambda: load(text))
+    _, checked = calls(lambda: check(again))
+    assert again == program
+    assert (written + read + checked) / len(prefixes) < 65

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from random import Random
 
@@ -18,6 +17,7 @@ from polc.compiler.passes.never import drop_never
 from polc.compiler.passes.shadowed import drop_shadowed
 from polc.compiler.passes.unreachable import drop_unreachable
 from polc.pair.layout import Direction
+from polc.tests.calls import calls
 from polc.tests.passes.programs import random_packet, random_program
 
 Pass = Callable[[Program], Program]
@@ -192,11 +192,11 @@ def test_a_decision_behind_a_pass_does_not_shadow_into_later_tiers() -> None:
     assert _left(drop_shadowed(_program(tiers)))[-1] == "#3 allow: proto 6"
 
 
-def test_rules_that_do_not_touch_each_other_are_left_alone_and_in_little_time() -> None:
+def test_rules_that_do_not_touch_each_other_are_left_alone_after_a_few_calls_each() -> None:
     rules = _in_tier(*(f"#{number} allow: proto 6, dst port {number + 1}" for number in range(1000)))
     text = f"{rules.replace('#8', '#1000', 1)}  end: allow #1001\negress\n  end: deny #0\n"
     program = load(f"polc-ir 1\ningress\n{text}")
     check(program)
-    start = time.process_time()
-    assert run_passes(program) == program
-    assert time.process_time() - start < 1
+    left, count = calls(lambda: run_passes(program))
+    assert left == program
+    assert count / 1000 < 175

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 from polc.compiler.parse import parse
 from polc.compiler.resolve import EndpointRef, Resolved, World, endpoints, inventory, resolve_endpoint, review
 from polc.compiler.resources import NetworkSet, Resource
 from polc.compiler.source import Diagnostic, Diagnostics, Source
 from polc.pair.layout import Direction
+from polc.tests.calls import calls
 from polc.tests.resolve.inventory import document, resolved, world_of
 
 POD = document("Pod", "web", "10.0.0.1 fd00::1", labels="{app: web}", namespace="shop")
@@ -189,7 +188,7 @@ def test_what_is_hardly_meant_is_warned_about() -> None:
     assert _warnings(POD, policy.replace("'x'", "'web'")) == []
 
 
-def test_a_set_of_twenty_thousand_members_resolves_well_under_a_second() -> None:
+def test_a_set_of_twenty_thousand_members_resolves_in_a_few_calls_each() -> None:
     policy = document(
         "NetworkPolicy", "p", "{ingress: [{action: Allow, source: {selector: has(s)}}]}", namespace="shop"
     )
@@ -204,8 +203,8 @@ def test_a_set_of_twenty_thousand_members_resolves_well_under_a_second() -> None
     )
     large = chosen.model_copy(update={"nets": nets})
     others = [item for item in resources if item is not chosen]
-    start = time.process_time()
-    found = resolve_endpoint([*others, large], EndpointRef("shop", "web"), Diagnostics())
-    assert time.process_time() - start < 0.6
+    given = [*others, large]
+    found, count = calls(lambda: resolve_endpoint(given, EndpointRef("shop", "web"), Diagnostics()))
+    assert count / len(nets) < 20
     assert found is not None
     assert len(found.program.sets[0].prefixes) == 20_000
