@@ -35,6 +35,18 @@ def _many_anchors() -> str:
     return "".join(f"k{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" if n else "k0: &a0 [x]\n" for n in range(10_000))
 
 
+def _long_names() -> str:
+    name, label = "a-" * 500_000, "a." * 500_000
+    return f"apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  labels:\n    ? {label}/\n    : {name}\n"
+
+
+def _long_networks() -> str:
+    nets = ", ".join(repr(part * 500_000) for part in ("1.", "1:", "1"))
+    ports = ", ".join(repr(part * 500_000) for part in ("1:", "1", "a-"))
+    rule = f"{{action: Allow, protocol: TCP, source: {{nets: [{nets}]}}, destination: {{ports: [{ports}]}}}}"
+    return f"{_POLICY}  ingress: [{rule}]\n"
+
+
 # Name → (what the file holds, the code that must be among the findings).
 FILES: Final[dict[str, tuple[Callable[[], bytes], str]]] = {
     "a line of 100 MB": (lambda: b"a: " + b"x" * 100_000_000, codes.TOO_LARGE),
@@ -58,6 +70,8 @@ FILES: Final[dict[str, tuple[Callable[[], bytes], str]]] = {
     "100,000 broken documents": (lambda: b"---\n[\n" * 100_000, codes.GIVEN_UP),
     "100,000 equal keys": (lambda: b"a: 1\n" * 100_000, codes.GIVEN_UP),
     "two million values": (lambda: b"- x\n" * 2_000_000, codes.SIZE),
+    "names of 1 MB": (lambda: _long_names().encode(), codes.NAME),
+    "networks and ports of 1 MB": (lambda: _long_networks().encode(), codes.ADDRESS),
     "a key of 1 MB": (lambda: b"k" * 1_000_000 + b": x\n", codes.SYNTAX),
 }
 
