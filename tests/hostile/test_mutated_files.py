@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from random import Random
 
@@ -49,3 +50,9 @@ def test_what_breaks_the_command_is_told_by_its_number(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(mutated_files, "findings", broken)
     assert run(SEED, range(5, 6)).wrong == [f"{SEED}/5: KeyError: 'spoilt.yaml'"]
+
+
+def test_a_file_that_takes_too_much_work_is_told_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutated_files, "CALLS", 10)
+    (told,) = run(SEED, range(5, 6)).wrong
+    assert re.fullmatch(rf"{SEED}/5: \d+ calls", told)

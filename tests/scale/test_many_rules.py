@@ -88,7 +88,7 @@ def test_a_set_of_twenty_thousand_is_judged_rightly_at_its_edges() -> None:
             kernel.forget()
 
 
-def test_the_work_of_compiling_grows_with_members_and_no_faster() -> None:
+def test_a_set_of_twenty_thousand_compiles_in_few_calls_for_each_member() -> None:
     text = set_of(members(MEMBERS))
     compiled(set_of(members(10)))  # LLVM's child is running
     pair, count = calls(lambda: compiled(text))
