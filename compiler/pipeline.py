@@ -85,13 +85,19 @@ def _collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def assemble(parsed: Sequence[Parsed], diagnostics: Diagnostics | None = None) -> Inventory:
-    """The inventory that parsed files make together. Raises CompileError with all findings."""
+def assemble(
+    parsed: Sequence[Parsed], diagnostics: Diagnostics | None = None, before: Inventory | None = None
+) -> Inventory:
+    """The inventory that parsed files make together. Raises CompileError with all findings.
+
+    before: an earlier one, of which is used again what cannot have changed.
+    """
     found = diagnostics if diagnostics is not None else Diagnostics()
     for item in parsed:
         found.extend(item.findings)
     sources = tuple(item.source for item in parsed)
-    world = inventory([resource for item in parsed for resource in item.resources], found)
+    resources = [resource for item in parsed for resource in item.resources]
+    world = inventory(resources, found, before.world if before is not None else None)
     if found.failed:
         raise CompileError(found, sources)
     return Inventory(sources, world, tuple(found))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from typing import Final
 
 from ..selector import And, Compare, Has, In, Operator, Or, Selector
 
@@ -51,31 +53,52 @@ class Candidates:
                 return None
 
 
-_Anchors = frozenset[tuple[str, str | None]]  # label and value, or None for any value
+_Anchor = tuple[str, str | None]  # label and value, or None for any value
+_Anchors = frozenset[_Anchor]
+_ANYWHERE: Final[_Anchors] = frozenset({("", None)})  # of a selector that asks for no label
 
 
 class Selectors:
     """An index of selectors: says which of them, by number, match some labels."""
 
     def __init__(self, selectors: Iterable[Selector]) -> None:
-        self._selectors = tuple(selectors)
-        self._anywhere: list[int] = []
-        self._by_anchor: dict[tuple[str, str | None], list[int]] = {}
-        offered = [_anchors(selector) for selector in self._selectors]
+        self._selectors = list(selectors)
+        self._anchors: list[_Anchors] = []  # those that each selector is found by
+        self._by_anchor: dict[_Anchor, set[int]] = {}
+        offered = [_offered(selector) for selector in self._selectors]
         popular = Counter(anchor for options in offered for anchors in options for anchor in anchors)
         for number, options in enumerate(offered):
-            if not options:
-                self._anywhere.append(number)
-                continue
-            for anchor in min(options, key=lambda anchors: sum(popular[anchor] for anchor in anchors)):
-                self._by_anchor.setdefault(anchor, []).append(number)
+            self._anchors.append(min(options, key=lambda anchors: sum(popular[anchor] for anchor in anchors)))
+            for anchor in self._anchors[number]:
+                self._by_anchor.setdefault(anchor, set()).add(number)
+
+    def changed(self, selectors: Mapping[int, Selector]) -> Selectors:
+        """The same index but for the selectors of these numbers; takes no longer than there are."""
+        made = copy(self)
+        made._selectors, made._anchors = self._selectors.copy(), self._anchors.copy()
+        made._by_anchor = found = self._by_anchor.copy()
+        for number, selector in selectors.items():
+            for anchor in made._anchors[number]:
+                found[anchor] = found[anchor] - {number}
+            made._selectors[number] = selector
+            made._anchors[number] = min(
+                _offered(selector), key=lambda anchors: sum(len(found.get(anchor, ())) for anchor in anchors)
+            )
+            for anchor in made._anchors[number]:
+                found[anchor] = found.get(anchor, set()) | {number}
+        return made
 
     def matching(self, labels: Mapping[str, str]) -> Iterator[int]:
         """The numbers of the selectors that match, ascending."""
-        tried = set(self._anywhere)
-        for key, value in labels.items():
-            tried.update(self._by_anchor.get((key, value), ()), self._by_anchor.get((key, None), ()))
+        tried: set[int] = set()
+        for anchor in (*_ANYWHERE, *labels.items(), *((key, None) for key in labels)):
+            tried |= self._by_anchor.get(anchor, set())
         return (number for number in sorted(tried) if self._selectors[number].matches(labels))
+
+
+def _offered(selector: Selector) -> Sequence[_Anchors]:
+    """Sets of anchors, each of which the selector could be found by."""
+    return _anchors(selector) or (_ANYWHERE,)
 
 
 def _anchors(selector: Selector) -> list[_Anchors]:

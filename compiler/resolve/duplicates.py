@@ -31,7 +31,7 @@ def distinct(resources: Iterable[Resource], diagnostics: Diagnostics) -> tuple[R
     says something else is an error at the later place, naming the earlier.
     """
     kept: dict[tuple[str, str, str], Resource] = {}
-    for item in sorted(resources, key=lambda item: item.at):
+    for item in sorted(resources, key=lambda item: (item.at.file, item.at.line, item.at.column)):
         key = (kind_of(item), item.metadata.namespace, item.metadata.name)
         first = kept.setdefault(key, item)
         if first is not item and meaning(first) != meaning(item):

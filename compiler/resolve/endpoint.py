@@ -38,13 +38,14 @@ class _Subject:
     host: HostEndpoint | None = None
 
 
-def inventory(resources: Iterable[Resource], diagnostics: Diagnostics) -> World:
+def inventory(resources: Iterable[Resource], diagnostics: Diagnostics, before: World | None = None) -> World:
     """The resources as selectors see them, to be given to the functions below again and again.
 
+    before: an earlier inventory, of which is used again what cannot have changed.
     Errors (diagnostics): the same object defined twice and differently, a policy in a tier that is not there
     (QUIRK 11).
     """
-    world = World.of(resources, diagnostics)
+    world = World.of(resources, diagnostics, before)
     for policy in world.policies:
         if policy.tier not in world.tiers:
             names = sorted(world.tiers, key=lambda name: world.tiers[name].place)

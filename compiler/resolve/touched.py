@@ -45,7 +45,8 @@ def touched(before: World | None, after: World, changed: Iterable[Resource]) -> 
             services = True
         else:
             return None  # tiers, profiles, namespaces and accounts reach far
-    entities = [entity for world in (before, after) for entity in world.entities if _key(entity) in names]
+    worlds = (before, after) if names else ()
+    entities = [entity for world in worlds for entity in world.entities if _key(entity) in names]
     labels = [entity.labels for entity in entities]
     policies += [policy for policy in after.policies if _asks(policy, labels, services)]
     return frozenset(entity.ref for entity in entities) | _selected(after, policies)

@@ -5,9 +5,10 @@ Dossier §2.5 to §2.8, §4.5 and §4.6. Built once from the resources; asked fo
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from ...pair.naming import EndpointRef
@@ -88,6 +89,7 @@ class World:
     expectedIPs of all its host endpoints, merged. Policies and entities in no order that matters.
 
     `_selected` and `_named` remember what was asked, since endpoints of one inventory ask for the same sets.
+    `_others`: what it was made of, but the policies.
     """
 
     policies: tuple[Policy, ...]
@@ -106,26 +108,42 @@ class World:
     _applicable: list[Selectors] = field(default_factory=list)
     _workloads: dict[tuple[str, str], tuple[Workload, ...]] = field(default_factory=dict)
     _files: Counter[str] = field(default_factory=Counter)
+    _others: tuple[Resource, ...] = ()
 
     @classmethod
-    def of(cls, resources: Iterable[Resource], diagnostics: Diagnostics) -> World:
-        """The world of some resources; duplicates go to the diagnostics."""
+    def of(
+        cls, resources: Iterable[Resource], diagnostics: Diagnostics, before: World | None = None
+    ) -> World:
+        """The world of some resources; duplicates go to the diagnostics.
+
+        before: an earlier one. When all but policies are the same objects, the rest of it is not made again.
+        """
         kept = distinct(resources, diagnostics)
-        profiles, given = profiles_of(kept), given_profiles(kept)
-        workloads = tuple(_workloads(kept, profiles, given))
-        hosts = tuple(item for item in kept if isinstance(item, HostEndpoint))
-        sets = (_set_entity(item, profiles) for item in kept if isinstance(item, NetworkSet))
+        policies = tuple(item for item in kept if isinstance(item, Policy))
+        others = tuple(item for item in kept if not isinstance(item, Policy))
+        if before is None or not _are(others, before._others):
+            return cls._around(policies, others)
+        applicable = before._applicable_of(policies)
+        return replace(before, policies=policies, _selected={}, _named={}, _applicable=applicable)
+
+    @classmethod
+    def _around(cls, policies: tuple[Policy, ...], others: tuple[Resource, ...]) -> World:
+        profiles, given = profiles_of(others), given_profiles(others)
+        workloads = tuple(_workloads(others, profiles, given))
+        hosts = tuple(item for item in others if isinstance(item, HostEndpoint))
+        sets = (_set_entity(item, profiles) for item in others if isinstance(item, NetworkSet))
         return cls(
-            tuple(item for item in kept if isinstance(item, Policy)),
+            policies,
             (*(item.entity for item in workloads), *(_host_entity(item, profiles) for item in hosts), *sets),
             workloads,
             hosts,
-            tuple(item for item in kept if isinstance(item, Pod) and item.host_network),
+            tuple(item for item in others if isinstance(item, Pod) and item.host_network),
             profiles,
-            services_of(kept),
-            tiers_of(kept),
+            services_of(others),
+            tiers_of(others),
             given,
             _node_addresses(hosts),
+            _others=others,
         )
 
     def selected(self, selector: Selector) -> tuple[Prefix, ...]:
@@ -146,6 +164,14 @@ class World:
         if not self._applicable:
             self._applicable.append(Selectors(map(applicability, self.policies)))
         return tuple(self.policies[number] for number in self._applicable[0].matching(labels))
+
+    def _applicable_of(self, policies: Sequence[Policy]) -> list[Selectors]:
+        """What `applicable` needs in a world with these policies, as far as it is known here."""
+        if len(policies) != len(self.policies):
+            return []
+        pairs = enumerate(zip(self.policies, policies, strict=True))
+        changed = {number: applicability(new) for number, (old, new) in pairs if old is not new}
+        return [index.changed(changed) for index in self._applicable]
 
     def called(self, namespace: str, name: str) -> tuple[Workload, ...]:
         """The workloads of that name, of any kind."""
@@ -187,6 +213,10 @@ class World:
     def behind(self, names: Sequence[str], namespace: str) -> Behind:
         """What profiles decide behind the tiers, of an endpoint in that namespace."""
         return behind(names, namespace, self.given_profiles, self.profiles)
+
+
+def _are(some: Sequence[Resource], others: Sequence[Resource]) -> bool:
+    return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
 def network_prefix(network: IPv4Network | IPv6Network) -> Prefix:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from random import Random
 
 import pytest
 from polc.compiler.ir.nodes import Program
-from polc.compiler.pipeline import Inventory, assemble, parse_source
+from polc.compiler.pipeline import Inventory, Parsed, assemble, parse_source
 from polc.compiler.resolve import differing, endpoints, reached, resolve_endpoint, touched
-from polc.compiler.source import Diagnostics, Source
+from polc.compiler.source import CompileError, Diagnostics, Source
 from polc.pair.naming import EndpointRef
 
 CALICO = "apiVersion: projectcalico.org/v3\nkind: "
@@ -107,3 +108,39 @@ def test_a_file_that_says_the_same_reaches_nobody_though_another_one_in_it_moved
 
 def test_without_a_world_before_everybody_is_touched() -> None:
     assert touched(None, load(FILES).world, ()) is None
+
+
+def attempt(parsed: Mapping[str, Parsed], before: Inventory | None) -> Inventory | list[str]:
+    """The inventory, or the findings that there is none for."""
+    try:
+        return assemble(list(parsed.values()), before=before)
+    except CompileError as error:
+        return list(map(str, error.diagnostics))
+
+
+def test_an_inventory_made_from_an_earlier_one_is_the_same_as_by_itself() -> None:
+    """Files change back and forth, come and go; only where nothing but policies did, the rest is shared."""
+    rng = Random("renewed")
+    edits = [
+        (file, text) for file, change, _ in CHANGES for text in (FILES[file], FILES[file].replace(*change))
+    ]
+    edits += [("again", text) for text in ("", FILES["web"], FILES["web"].replace("'proxy'", "'db'"))]
+    parsed = {name: parse_source(Source.of(f"{name}.yaml", text)) for name, text in FILES.items()}
+    before = assemble(list(parsed.values()))
+    shared = refused = 0
+    for _ in range(200):
+        file, text = rng.choice(edits)
+        if file not in parsed or parsed[file].source.text != text:
+            parsed[file] = parse_source(Source.of(f"{file}.yaml", text))
+        after, alone = attempt(parsed, before), attempt(parsed, None)
+        if isinstance(after, list) or isinstance(alone, list):
+            assert after == alone
+            refused += 1
+            continue
+        assert programs(after) == programs(alone)
+        assert [str(one) for one in after.warnings] == [str(one) for one in alone.warnings]
+        shared += after.world.entities is before.world.entities
+        before = after
+    assert shared > 50
+    assert refused > 20
+    assert 200 - shared - refused > 20

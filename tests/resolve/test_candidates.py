@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from random import Random
 
 from polc.compiler.resolve.candidates import Candidates, Selectors
@@ -53,3 +54,19 @@ def test_the_index_of_selectors_finds_those_that_match_and_in_order() -> None:
         assert list(index.matching(labels)) == expected, labels
         some += 0 < len(expected) < len(selectors)
     assert some == 200
+
+
+def test_an_index_with_changed_selectors_is_as_good_as_a_new_one_and_leaves_the_old_as_it_was() -> None:
+    random = Random("changed")
+    selectors = [_selector(random) for _ in range(60)]
+    index = Selectors(selectors)
+    every = [dict(zip(KEYS, values, strict=True)) for values in product(VALUES, repeat=len(KEYS))]
+    for _ in range(100):
+        changed = {random.randrange(len(selectors)): _selector(random) for _ in range(random.randrange(4))}
+        before, found = index, [list(index.matching(labels)) for labels in every]
+        index = index.changed(changed)
+        assert [list(before.matching(labels)) for labels in every] == found
+        selectors = [changed.get(number, one) for number, one in enumerate(selectors)]
+        for labels in every:
+            expected = [number for number, given in enumerate(selectors) if given.matches(labels)]
+            assert list(index.matching(labels)) == expected, labels
