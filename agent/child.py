@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, Final
 
+from .protocol import Endpoint
+
 _LAST_WORDS: Final = 2000  # bytes of standard error that are looked at
 
 
@@ -23,7 +25,8 @@ class Child:
     """A started process. Raises OSError when it cannot be started.
 
     ended: whether its answers have come to an end. fault: what it did against the protocol, ``. heard: when
-    it last gave a sign of life, or was asked something. All three are kept by who reads and writes.
+    it last gave a sign of life, or was asked something. endpoints: of the files that it read last, None when
+    it read none. All four are kept by who reads and writes.
     """
 
     def __init__(self, command: Sequence[str], now: float) -> None:
@@ -47,6 +50,7 @@ class Child:
         self.started = self.heard = now
         self.ended = False
         self.fault = ""
+        self.endpoints: tuple[Endpoint, ...] | None = None
 
     @property
     def pid(self) -> int:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -124,11 +124,13 @@ class WorkerDied:
     again: float
 
 
+_Outcome = MadeFrame | SameFrame | KeptFrame | FailedFrame
 Answer = Loaded | Refused | Made | Same | Failed | Finished | Reviewed | WorkerDied
 
 
 class Compiler:
-    """on_answer: called for every answer, from a thread of this object; it should only post.
+    """on_answers: called for all answers, those that come at once together, from a thread of this object; it
+    should only post.
 
     submit → Loaded or Refused; want → Made, Same or Failed for each endpoint, then Finished; Reviewed some
     time after Loaded. A newer revision makes the rest of an older one be dropped, with no answer; a pair that
@@ -138,7 +140,7 @@ class Compiler:
 
     def __init__(
         self,
-        on_answer: Callable[[Answer], None],
+        on_answers: Callable[[Sequence[Answer]], None],
         *,
         command: Sequence[str] = COMMAND,
         limit: float = SECONDS,
@@ -146,7 +148,7 @@ class Compiler:
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._post = on_answer
+        self._post = on_answers
         self._command = tuple(command)
         self._limit = limit
         self._backoff = backoff or Backoff(base=0.25, cap=60.0)
@@ -221,7 +223,7 @@ class Compiler:
                     continue
                 child.heard = self._clock()
             if finished:
-                self._post(Finished(revision))
+                self._post((Finished(revision),))
             try:
                 for frame in frames:
                     child.send(frame, self._limit)
@@ -247,9 +249,8 @@ class Compiler:
             answer = self._blame(reason)
             self._failures = 1 if lived >= STEADY else self._failures + 1
             again = self._backoff.delay(self._failures, self._chance)
-        if answer is not None:
-            self._post(answer)
-        self._post(WorkerDied(reason, again))
+        died = WorkerDied(reason, again)
+        self._post((answer, died) if answer is not None else (died,))
         with self._changed:
             self._changed.wait_for(lambda: self._closing, again)
 
@@ -272,8 +273,9 @@ class Compiler:
     def _read(self, child: Child) -> None:
         try:
             while (frame := read_answer(child.answers)) is not None:
-                for answer in self._taken(child, *frame):
-                    self._post(answer)
+                answers = self._taken(child, *frame)
+                if answers:
+                    self._post(answers)
         except Exception as error:  # whatever it sent: it is replaced, and nobody waits for it
             child.fault = f"it does not keep to the protocol: {error}"
         with self._changed:
@@ -285,6 +287,8 @@ class Compiler:
         made = _checked(frame, blobs) if isinstance(frame, MadeFrame) else None
         with self._changed:
             child.heard = self._clock()
+            if isinstance(frame, LoadedFrame):
+                child.endpoints = _told(child, frame)
             order = self._order
             if frame.revision != order.revision:
                 return [made] if isinstance(made, Made) else []
@@ -294,15 +298,15 @@ class Compiler:
                 case BeganFrame():
                     self._doing = frame.endpoint
                 case LoadedFrame() | RefusedFrame():
-                    return self._settled(order, frame)
+                    return self._settled(order, frame, child)
                 case ReviewedFrame():
                     first, order.reviewed = not order.reviewed, True
                     return [Reviewed(frame.revision, frame.warnings)] if first else []
                 case MadeFrame() | SameFrame() | KeptFrame() | FailedFrame():
-                    return self._answered(order, frame, made)
+                    return self._answered(order, frame, made, _meant(child, frame))
             return []
 
-    def _settled(self, order: Order, frame: LoadedFrame | RefusedFrame) -> list[Answer]:
+    def _settled(self, order: Order, frame: LoadedFrame | RefusedFrame, child: Child) -> list[Answer]:
         self._doing = None
         if order.settled:  # said by a child before this one
             return []
@@ -310,14 +314,15 @@ class Compiler:
         if isinstance(frame, RefusedFrame):
             order.refused = True
             return [Refused(frame.revision, frame.findings)]
-        return [Loaded(frame.revision, frame.endpoints, frame.warnings, frame.seconds)]
+        return [Loaded(frame.revision, child.endpoints or (), frame.warnings, frame.seconds)]
 
     def _answered(
-        self, order: Order, frame: MadeFrame | SameFrame | KeptFrame | FailedFrame, made: Made | Failed | None
+        self, order: Order, frame: _Outcome, made: Made | Failed | None, endpoints: Iterable[Endpoint]
     ) -> list[Answer]:
+        """endpoints: those that the frame is about."""
         self._doing = None
         answers: list[Answer] = []
-        for endpoint in frame.endpoints if isinstance(frame, KeptFrame) else (frame.endpoint,):
+        for endpoint in endpoints:
             held = (order.wanted or {}).get(endpoint)
             if order.answer(endpoint):
                 self._killers.pop(endpoint, None)
@@ -325,9 +330,25 @@ class Compiler:
         return [*answers, Finished(frame.revision)] if order.finish() else answers
 
 
-def _without_pair(
-    frame: MadeFrame | SameFrame | KeptFrame | FailedFrame, endpoint: Endpoint, held: bytes | None
-) -> Same | Failed:
+def _told(child: Child, frame: LoadedFrame) -> tuple[Endpoint, ...]:
+    """The endpoints of a frame."""
+    found = frame.endpoints if frame.endpoints is not None else child.endpoints
+    if found is None:
+        raise ProtocolError("the endpoints of a frame before the first")
+    return found
+
+
+def _meant(child: Child, frame: _Outcome) -> tuple[Endpoint, ...]:
+    """Whom a frame is about."""
+    if not isinstance(frame, KeptFrame):
+        return (frame.endpoint,)
+    there = child.endpoints or ()
+    if any(number >= len(there) for number in frame.numbers):
+        raise ProtocolError("an endpoint that it never told of")
+    return tuple(there[number] for number in frame.numbers)
+
+
+def _without_pair(frame: _Outcome, endpoint: Endpoint, held: bytes | None) -> Same | Failed:
     if isinstance(frame, FailedFrame):
         return Failed(frame.revision, endpoint, frame.findings)
     meant = isinstance(frame, KeptFrame) or (

@@ -7,7 +7,7 @@ none, and everything else counts for the revision in use only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -80,6 +80,7 @@ class Dispatch:
         if post.rule is not None:
             self._rule = post.rule
             if self._last is not None:
+                self._place(self._last.endpoints)
                 self._loaded(self._last)
         if isinstance(post.revision, Loaded):
             self._loaded(post.revision)
@@ -115,23 +116,26 @@ class Dispatch:
         self.node.obstacle(f"the newest input is refused: {problems[0]}")
 
     def _loaded(self, loaded: Loaded) -> None:
-        here = [
-            one
-            for one in loaded.endpoints
-            if not self._settings.node or one.node in ("", self._settings.node)
-        ]
-        placed = place(here, self._rule)
-        self._last = loaded
+        before, self._last = self._last, loaded
         self._warn("files", loaded.warnings)
         inputs = self.books.inputs
         if loaded.revision >= inputs.revision:
             inputs.refused = ()
-        inputs.in_use, inputs.endpoints = loaded.revision, len(placed.by_interface) + len(placed.problems)
-        inputs.unplaced = tuple(f"{one.endpoint.title}: {one.reason}" for one in placed.problems)
-        self._names = _names(placed.by_interface.values())
+        inputs.in_use = loaded.revision
+        if before is None or loaded.endpoints is not before.endpoints:
+            self._place(loaded.endpoints)
         self._asked.clear()
         self._open.clear()
         self._lost.clear()
+
+    def _place(self, endpoints: Iterable[Endpoint]) -> None:
+        """Tells the node which of them is wanted on which interface."""
+        node = self._settings.node
+        placed = place((one for one in endpoints if not node or one.node in ("", node)), self._rule)
+        inputs = self.books.inputs
+        inputs.endpoints = len(placed.by_interface) + len(placed.problems)
+        inputs.unplaced = tuple(f"{one.endpoint.title}: {one.reason}" for one in placed.problems)
+        self._names = _names(placed.by_interface.values())
         self.node.want(
             {
                 interface: Place(self._names[one], Mode.HOST if one.host else Mode.WORKLOAD)

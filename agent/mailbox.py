@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .compiling import Answer, Failed, Finished, Loaded, Made, Refused, Reviewed, Same, WorkerDied
@@ -58,21 +59,25 @@ class Mailbox:
     def close(self) -> None:
         os.close(self._bell)
 
-    def answer(self, answer: Answer) -> None:
+    def answers(self, answers: Iterable[Answer]) -> None:
         """The compiler says something."""
         with self._lock:
-            if isinstance(answer, Loaded | Refused):
-                self._post.revision = answer
-            elif isinstance(answer, Finished):
-                self._post.finished = answer
-            elif isinstance(answer, Reviewed):
-                self._post.reviewed = answer
-            elif isinstance(answer, WorkerDied):
-                self._post.died = answer
-                self._post.deaths += 1
-            else:
-                self._post.by_endpoint[answer.endpoint] = answer
+            for answer in answers:
+                self._file(answer)
             os.eventfd_write(self._bell, 1)
+
+    def _file(self, answer: Answer) -> None:
+        if isinstance(answer, Loaded | Refused):
+            self._post.revision = answer
+        elif isinstance(answer, Finished):
+            self._post.finished = answer
+        elif isinstance(answer, Reviewed):
+            self._post.reviewed = answer
+        elif isinstance(answer, WorkerDied):
+            self._post.died = answer
+            self._post.deaths += 1
+        else:
+            self._post.by_endpoint[answer.endpoint] = answer
 
     def reading(self, reading: Reading) -> None:
         """The folders changed, or were read for the first time."""

@@ -62,11 +62,13 @@ class Order:
 
 @dataclass(slots=True)
 class Told:
-    """What one child has been told so far. digests: by path, of the files that it holds."""
+    """What one child has been told so far. digests: by path, of the files that it holds. wanted: what it was
+    last asked for: what is held of it, and whether it comes last."""
 
     revision: int = NEVER
     asked: int = 0
     digests: dict[str, str] = field(default_factory=dict)
+    wanted: dict[Endpoint, tuple[bytes | None, bool]] = field(default_factory=dict)
 
     def revise(self, order: Order) -> tuple[Revise, tuple[bytes, ...]] | None:
         """What is to be sent for the child to hold that revision's files; notes that it was."""
@@ -83,9 +85,12 @@ class Told:
         """What is to be asked for; notes that it was. killers: endpoints that the child died of."""
         if order.revision != self.revision or order.asked == self.asked or not order.wanted:
             return None
-        self.asked = order.asked
+        before, self.asked = self.wanted, order.asked
+        self.wanted = {one: (held, one in killers) for one, held in order.wanted.items()}
+        rest = before.keys() <= self.wanted.keys()
         wanted = tuple(
-            Wanted(endpoint=endpoint, held=held.hex() if held else "", last=endpoint in killers)
-            for endpoint, held in order.wanted.items()
+            Wanted(endpoint=one, held=asked[0].hex() if asked[0] else "", last=asked[1])
+            for one, asked in self.wanted.items()
+            if not rest or before.get(one) != asked
         )
-        return Compile(revision=order.revision, wanted=wanted)
+        return Compile(revision=order.revision, wanted=wanted, rest=rest)

@@ -124,11 +124,15 @@ class Wanted(Shape):
 
 
 class Compile(Shape):
-    """Pairs are wanted for these, as they are in that revision."""
+    """Pairs are wanted for these, as they are in that revision.
+
+    rest: and for all those that the request before was about, as it said.
+    """
 
     say: Literal["compile"] = "compile"
     revision: int
     wanted: tuple[Wanted, ...]
+    rest: bool = False
 
 
 Request = Annotated[Revise | Compile, Field(discriminator="say")]
@@ -145,11 +149,12 @@ class ReadingFrame(Shape):
 
 
 class LoadedFrame(Shape):
-    """The files are good. warnings: of single files."""
+    """The files are good. endpoints: all that there are, None: those of the last such frame. warnings: of
+    single files."""
 
     say: Literal["loaded"] = "loaded"
     revision: int
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[Endpoint, ...] | None
     warnings: Findings = ()
     seconds: float
 
@@ -191,11 +196,12 @@ class SameFrame(Shape):
 
 
 class KeptFrame(Shape):
-    """As `SameFrame`, of many: nothing that their pairs depend on changed."""
+    """As `SameFrame`, of many: nothing that their pairs depend on changed. numbers: among the endpoints of
+    the revision, from 0."""
 
     say: Literal["kept"] = "kept"
     revision: int
-    endpoints: tuple[Endpoint, ...]
+    numbers: tuple[Annotated[int, Field(ge=0)], ...]
 
 
 class FailedFrame(Shape):

@@ -51,7 +51,7 @@ def _run(settings: Settings, once: bool, dry: bool) -> AgentReport:
     with ExitStack() as held:
         held.callback(mailbox.close)
         command = (*COMMAND, *settings.failsafes)
-        compiler = Compiler(mailbox.answer, command=command, limit=settings.compile_timeout)
+        compiler = Compiler(mailbox.answers, command=command, limit=settings.compile_timeout)
         held.callback(compiler.close)
         watcher = Watcher(
             settings.folders,

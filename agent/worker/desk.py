@@ -8,8 +8,9 @@ the work between two files or two endpoints; what was parsed stays.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from ...compiler.ir.nodes import Program
@@ -52,6 +53,14 @@ class _Known:
     identity: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """Every endpoint of an inventory, as it is told, and its number among them."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    numbers: Mapping[EndpointRef, int] = field(default_factory=dict)
+
+
 class Desk:
     """send: takes each answer. interrupted: whether a newer request waits. failsafes: of HostEndpoints."""
 
@@ -64,10 +73,12 @@ class Desk:
         self._parsed: dict[str, Parsed] = {}
         self._good: dict[str, Parsed] = {}  # of the last revision that was loaded
         self._inventory: Inventory | None = None  # the same
+        self._listed: _Listed | None = None  # the same
         self._loaded = NEVER
         self._refused = NEVER
         self._reviewed = NEVER
-        self._wanted: list[Wanted] = []
+        self._asked: dict[EndpointRef, Wanted] = {}
+        self._wanted: dict[EndpointRef, Wanted] = {}  # of these, those not answered for
         self._wanted_of = NEVER
         self._known: dict[EndpointRef, _Known] = {}
         self._stale: set[EndpointRef] = set()  # of the known ones, those that may come to something else now
@@ -77,7 +88,9 @@ class Desk:
     def take(self, request: Revise | Compile, blobs: Sequence[bytes]) -> None:
         """Notes what is asked; `work` does it."""
         if isinstance(request, Compile):
-            self._wanted, self._wanted_of = list(request.wanted), request.revision
+            asked = {one.endpoint.ref: one for one in request.wanted}
+            self._asked = self._asked | asked if request.rest else asked
+            self._wanted, self._wanted_of = self._asked.copy(), request.revision
             return
         self._revision = request.revision
         for path in request.removed:
@@ -95,16 +108,17 @@ class Desk:
             return
         inventory = self._inventory
         assert inventory is not None
-        while self._wanted:
-            self._wanted.sort(key=self._urgency)
-            for wanted in list(self._wanted):
-                if self._interrupted():
-                    return
-                if self._is_kept(wanted):
-                    self._keep()
-                    break
-                self._compile(inventory, wanted)
-                self._wanted.remove(wanted)
+        kept = {ref for ref, wanted in self._wanted.items() if self._is_kept(ref, wanted)}
+        for ref in sorted((ref for ref in self._wanted if ref not in kept), key=self._urgency):
+            if self._interrupted():
+                return
+            if kept and (ref not in self._first or self._wanted[ref].last):
+                self._keep(kept)
+                kept = set()
+            self._compile(inventory, ref, self._wanted[ref])
+            del self._wanted[ref]
+        if kept:
+            self._keep(kept)
         if self._reviewed != self._revision and not self._interrupted():
             self._reviewed = self._revision
             warnings = described(reviewed(inventory, self._in_order()), inventory.sources)
@@ -122,29 +136,43 @@ class Desk:
             self._parsed[path] = _parse(path, self._data[path])
             del self._data[path]
         try:
-            inventory = assemble(self._in_order())
+            inventory = assemble(self._in_order(), before=self._inventory)
         except CompileError as error:
             self._refused = self._revision
             findings = described(error.diagnostics, tuple(error.sources.values()))
             self._send(RefusedFrame(revision=self._revision, findings=findings))
             return True
-        refs = _refs(inventory.world)
-        self._note_touched(inventory, refs)
+        listed = self._list(inventory.world)
+        self._note_touched(inventory, listed.numbers.keys())
+        news = self._listed is None or listed.endpoints is not self._listed.endpoints
         self._inventory, self._good, self._loaded = inventory, dict(self._parsed), self._revision
+        self._listed = listed
         self._send(
             LoadedFrame(
                 revision=self._revision,
-                endpoints=_endpoints(inventory, refs),
+                endpoints=listed.endpoints if news else None,
                 warnings=described(inventory.warnings, inventory.sources),
                 seconds=time.monotonic() - begin,
             )
         )
         return True
 
+    def _list(self, world: World) -> _Listed:
+        """The endpoints of a newer world; where none came, went or changed, the list there is."""
+        if self._inventory is not None and self._listed is not None:
+            before = self._inventory.world
+            if world.workloads is before.workloads and world.hosts is before.hosts:
+                return self._listed
+        refs = _refs(world)
+        endpoints = _endpoints(world, refs)
+        if self._listed is not None and endpoints == self._listed.endpoints:
+            return self._listed
+        return _Listed(endpoints, {ref: number for number, ref in enumerate(refs)})
+
     def _in_order(self) -> list[Parsed]:
         return [self._parsed[path] for path in sorted(self._parsed)]
 
-    def _note_touched(self, inventory: Inventory, refs: Sequence[EndpointRef]) -> None:
+    def _note_touched(self, inventory: Inventory, there: AbstractSet[EndpointRef]) -> None:
         """Adds to those that come first and to those that cannot be kept; forgets endpoints that are gone."""
         paths = {
             path
@@ -158,9 +186,8 @@ class Desk:
         before = self._inventory.world if self._inventory is not None else None
         found = touched(before, inventory.world, differing(old, new))
         stale = reached(inventory.world, old, new)
-        there = frozenset(refs)
-        self._first = (self._first | (there if found is None else found)) & there
-        self._stale = (self._stale | (there if stale is None else stale)) & there
+        self._first = {*self._first, *(there if found is None else found)} & there
+        self._stale = {*self._stale, *(there if stale is None else stale)} & there
         for ref in self._known.keys() - there:
             del self._known[ref]
         for ref in self._seen.keys() - there:
@@ -168,28 +195,26 @@ class Desk:
 
     # --- compiling ----------------------------------------------------------------------------------
 
-    def _is_kept(self, wanted: Wanted) -> bool:
+    def _is_kept(self, ref: EndpointRef, wanted: Wanted) -> bool:
         """Whether nothing that its pair depends on changed since it was compiled."""
-        ref = wanted.endpoint.ref
         known = self._known.get(ref)
         return known is not None and ref not in self._stale and wanted.held == known.identity.hex()
 
-    def _keep(self) -> None:
-        """Answers for all of those at once."""
-        sides: dict[bool, list[Wanted]] = {False: [], True: []}
-        for one in self._wanted:
-            sides[self._is_kept(one)].append(one)
-        self._wanted, kept = sides[False], tuple(one.endpoint for one in sides[True])
-        self._seen.update(dict.fromkeys((one.ref for one in kept), self._revision))
-        self._send(KeptFrame(revision=self._revision, endpoints=kept))
+    def _keep(self, kept: Collection[EndpointRef]) -> None:
+        """Answers for all of these at once."""
+        assert self._listed is not None, "what is known is of the inventory"
+        for ref in kept:
+            del self._wanted[ref]
+            self._seen[ref] = self._revision
+        numbers = tuple(sorted(self._listed.numbers[ref] for ref in kept))
+        self._send(KeptFrame(revision=self._revision, numbers=numbers))
 
-    def _urgency(self, wanted: Wanted) -> tuple[bool, bool, int]:
-        ref = wanted.endpoint.ref
-        return wanted.last, ref not in self._first, self._seen.get(ref, NEVER)
+    def _urgency(self, ref: EndpointRef) -> tuple[bool, bool, int]:
+        return self._wanted[ref].last, ref not in self._first, self._seen.get(ref, NEVER)
 
-    def _compile(self, inventory: Inventory, wanted: Wanted) -> None:
+    def _compile(self, inventory: Inventory, ref: EndpointRef, wanted: Wanted) -> None:
         begin = time.monotonic()
-        endpoint, ref, revision = wanted.endpoint, wanted.endpoint.ref, self._revision
+        endpoint, revision = wanted.endpoint, self._revision
         self._send(BeganFrame(revision=revision, endpoint=endpoint))
         try:
             diagnostics = Diagnostics()
@@ -248,8 +273,7 @@ def _refs(world: World) -> tuple[EndpointRef, ...]:
     return tuple(sorted(hosts.union(endpoints_of(world))))
 
 
-def _endpoints(inventory: Inventory, refs: Sequence[EndpointRef]) -> tuple[Endpoint, ...]:
-    world = inventory.world
+def _endpoints(world: World, refs: Iterable[EndpointRef]) -> tuple[Endpoint, ...]:
     hosts = {host.metadata.name: host for host in world.hosts}
     found = []
     for ref in refs:

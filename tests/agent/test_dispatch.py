@@ -64,7 +64,7 @@ class Office:
             if isinstance(answer, Reading):
                 self.box.reading(answer)
             else:
-                self.box.answer(answer)
+                self.box.answers([answer])
         self.dispatch.received(self.box.take())
         self.plant.run()
         self.dispatch.ask()

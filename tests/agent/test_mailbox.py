@@ -34,11 +34,11 @@ def test_what_waits_is_bounded_by_the_endpoints_however_much_was_posted() -> Non
 
     def post(thread: int) -> None:
         for number in range(500):
-            box.answer(Same(number, ends[number % 5], bytes(32)))
-            box.answer(Failed(number, ends[number % 5], ()))
-            box.answer(Finished(number))
-            box.answer(WorkerDied(f"{thread}", 1.0))
-            box.answer(Loaded(number, (), (), 0.0))
+            box.answers([Same(number, ends[number % 5], bytes(32))])
+            box.answers([Failed(number, ends[number % 5], ())])
+            box.answers([Finished(number)])
+            box.answers([WorkerDied(f"{thread}", 1.0)])
+            box.answers([Loaded(number, (), (), 0.0)])
             box.reading(Reading(number, "d"))
 
     threads = [threading.Thread(target=post, args=(number,)) for number in range(3)]
@@ -46,7 +46,7 @@ def test_what_waits_is_bounded_by_the_endpoints_however_much_was_posted() -> Non
         one.start()
     for one in threads:
         one.join()
-    box.answer(Refused(1000, ()))
+    box.answers([Refused(1000, ())])
     box.reading(Reading(1000, "e"))
     found = box.take()
     assert set(found.by_endpoint) == set(ends)

@@ -51,7 +51,11 @@ class Asked:
 
     def __init__(self, **options: Any) -> None:
         self._answers: SimpleQueue[Answer] = SimpleQueue()
-        self.compiler = Compiler(self._answers.put, **options)
+        self.compiler = Compiler(self._file, **options)
+
+    def _file(self, answers: Iterable[Answer]) -> None:
+        for answer in answers:
+            self._answers.put(answer)
 
     def until(self, kind: type[Kind]) -> tuple[Kind, list[Answer]]:
         """The next answer of that kind, and those before it."""

@@ -2,8 +2,9 @@
 
 Every revision is loaded with the endpoints a/one and a/two. MANNER: `stuck` never answers for a/one; `dies`
 of it; `dies-reading` of the first file; `wrong` gives a/two's pair for a/one; `forged` one that was altered;
-`one` a single object; `keeps` says that the right pair is held; `babbles` what is no frame; `huge` a header
-of 4 GiB; `deaf` reads nothing.
+`one` a single object; `keeps` says that the right pair is held; `invents` says so of an endpoint that is not
+there; `vague` tells of the same endpoints as before and told of none; `babbles` what is no frame; `huge` a
+header of 4 GiB; `deaf` reads nothing.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def misbehave(manner: str, revision: int) -> None:
         os.write(1, b"hello, this is no frame at all, and long enough to be read as one")
     if manner == "huge":
         os.write(1, b"\xff\xff\xff\xff{}")
-    if manner == "keeps":
-        send(KeptFrame(revision=revision, endpoints=(ONE,)))
+    if manner in ("keeps", "invents"):
+        send(KeptFrame(revision=revision, numbers=(0 if manner == "keeps" else 2,)))
         return
     pair = list(sealed(endpoint="a/two" if manner == "wrong" else "a/one"))
     if manner == "forged":
@@ -68,7 +69,8 @@ def main(manner: str) -> None:
             if manner == "dies-reading":
                 send(ReadingFrame(revision=body.revision, path="bad.yaml"))
                 os._exit(7)
-            send(LoadedFrame(revision=body.revision, endpoints=(ONE, TWO), seconds=0.0))
+            told = None if manner == "vague" else (ONE, TWO)
+            send(LoadedFrame(revision=body.revision, endpoints=told, seconds=0.0))
             continue
         assert isinstance(body, Compile)
         for wanted in sorted(body.wanted, key=lambda wanted: (wanted.last, wanted.endpoint.name)):

@@ -54,6 +54,7 @@ def test_a_pair_for_another_endpoint_or_altered_is_refused(manner: str, words: s
         ("babbles", "it does not keep to the protocol: a header claims"),
         ("huge", "it does not keep to the protocol: a header claims 4294967295 bytes"),
         ("one", "it does not keep to the protocol: a pair of 1 objects"),
+        ("invents", "it does not keep to the protocol: an endpoint that it never told of"),
     ],
 )
 def test_the_endpoint_that_the_child_dies_of_comes_last_and_is_given_up_after_the_second_time(
@@ -82,6 +83,17 @@ def test_a_file_that_the_child_dies_of_refuses_the_revision_and_a_new_one_is_tri
             assert refused.revision == revision
             assert refused.findings[0].at == "bad.yaml"
             assert "died reading bad.yaml: it ended with status 7" in refused.findings[0].message
+    finally:
+        asked.compiler.close()
+
+
+def test_a_child_that_never_tells_of_the_endpoints_has_no_inventory() -> None:
+    asked = asked_of("vague")
+    try:
+        asked.compiler.submit(1, [FILE])
+        refused, deaths = asked.until(Refused)
+        assert [type(one) for one in deaths] == [WorkerDied]
+        assert "the endpoints of a frame before the first" in refused.findings[0].message
     finally:
         asked.compiler.close()
 
