@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ...compiler.ir.nodes import Program
@@ -57,8 +57,8 @@ class _Known:
 class _Listed:
     """Every endpoint of an inventory, as it is told, and its number among them."""
 
-    endpoints: tuple[Endpoint, ...] = ()
-    numbers: Mapping[EndpointRef, int] = field(default_factory=dict)
+    endpoints: tuple[Endpoint, ...]
+    numbers: Mapping[EndpointRef, int]
 
 
 class Desk:

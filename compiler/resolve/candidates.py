@@ -73,7 +73,7 @@ class Selectors:
                 self._by_anchor.setdefault(anchor, set()).add(number)
 
     def changed(self, selectors: Mapping[int, Selector]) -> Selectors:
-        """The same index but for the selectors of these numbers; takes no longer than there are."""
+        """The index with other selectors at these numbers; sooner than a new one where they are few."""
         made = copy(self)
         made._selectors, made._anchors = self._selectors.copy(), self._anchors.copy()
         made._by_anchor = found = self._by_anchor.copy()

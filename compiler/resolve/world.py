@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Final
 
 from ...pair.naming import EndpointRef
 from ..ir.nodes import Prefix
@@ -45,6 +46,7 @@ from .services import address_prefix, services_of
 from .tiers import BUILT_IN, Tiers, tiers_of
 
 ORCHESTRATOR_K8S = "k8s"
+_FEW: Final = 16  # policies; changing one in the index may copy what it keeps of all, so many are made anew
 
 # What a rule asks by port names: of whom, which, of which protocol, without which.
 _Named = tuple[Selector | None, tuple[str, ...], int | None, Ranges]
@@ -166,12 +168,14 @@ class World:
         return tuple(self.policies[number] for number in self._applicable[0].matching(labels))
 
     def _applicable_of(self, policies: Sequence[Policy]) -> list[Selectors]:
-        """What `applicable` needs in a world with these policies, as far as it is known here."""
+        """What `applicable` needs in a world with these policies; nothing where it is better made anew."""
         if len(policies) != len(self.policies):
             return []
-        pairs = enumerate(zip(self.policies, policies, strict=True))
-        changed = {number: applicability(new) for number, (old, new) in pairs if old is not new}
-        return [index.changed(changed) for index in self._applicable]
+        changed = [number for number, new in enumerate(policies) if new is not self.policies[number]]
+        if len(changed) > _FEW:
+            return []
+        selectors = {number: applicability(policies[number]) for number in changed}
+        return [index.changed(selectors) for index in self._applicable]
 
     def called(self, namespace: str, name: str) -> tuple[Workload, ...]:
         """The workloads of that name, of any kind."""

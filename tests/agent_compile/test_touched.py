@@ -144,3 +144,28 @@ def test_an_inventory_made_from_an_earlier_one_is_the_same_as_by_itself() -> Non
     assert shared > 50
     assert refused > 20
     assert 200 - shared - refused > 20
+
+
+@pytest.mark.parametrize("count", [1, 16, 17, 40])
+def test_however_many_policies_change_at_once_the_right_ones_apply(count: int) -> None:
+    whom = ["web", "db", "cron", "proxy"]
+
+    def policies(moved: int) -> Parsed:
+        """Forty policies; the first `moved` select the next pod."""
+        texts = (
+            f"{CALICO}NetworkPolicy\nmetadata: {{name: p{at}, namespace: shop}}\n"
+            f"spec: {{selector: app == '{whom[(at + (at < moved)) % 4]}', ingress: [{{action: Allow}}]}}\n"
+            for at in range(40)
+        )
+        return parse_source(Source.of("many.yaml", "---\n".join(texts)))
+
+    pods, some = parse_source(Source.of("pods.yaml", FILES["pods"])), policies(0)
+    before = assemble([pods, some])
+    assert len(programs(before)) == 4
+    old, new = some.resources, policies(count).resources
+    mixed = Parsed(some.source, (*new[:count], *old[count:]), ())
+    after, alone = assemble([pods, mixed], before=before), assemble([pods, mixed])
+    labels = [item.entity.labels for item in after.world.workloads]
+    found = [after.world.applicable(one) for one in labels]
+    assert found == [alone.world.applicable(one) for one in labels]
+    assert found != [before.world.applicable(one) for one in labels]
