@@ -153,7 +153,7 @@ def delete_clsact(objects: Objects, device: Device, actor: str) -> None:
     device.set_clsact(None)
     for one in filters:
         if one.program is not None:
-            objects.drop(one.program)
+            objects.drop_later(one.program)
 
 
 def drop_tcx(objects: Objects, device: Device) -> None:

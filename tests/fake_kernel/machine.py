@@ -86,7 +86,7 @@ class FakeKernel:
         device.set_clsact(None)
         for one in filters:
             if one.program is not None:
-                self.objects.drop(one.program)
+                self.objects.drop_later(one.program)
 
     # --- the bpf filesystem --------------------------------------------------------------------------
 

@@ -106,7 +106,7 @@ class Objects:
     def __init__(self, detacher: Detacher) -> None:
         self.living: dict[Object, dict[int, Thing]] = {kind: {} for kind in Object}
         self._last: dict[Object, int] = dict.fromkeys(Object, 0)
-        self.pending: list[Map] = []  # work that the kernel puts off
+        self.pending: list[Thing] = []  # work that the kernel puts off
         self.lost: list[Map] = []  # by the kernel's own fault, see _schedule_clear
         self._detacher = detacher
 
@@ -131,6 +131,10 @@ class Objects:
         if not thing.refs:
             self._free(thing)
 
+    def drop_later(self, thing: Thing) -> None:
+        """As a filter that is deleted lets its program go (net/sched/cls_bpf.c, cls_bpf_delete_prog_work)."""
+        self.pending.append(thing)
+
     def _schedule_clear(self, slots: Map) -> None:
         """The kernel counts the map up even when the work is pending already: that reference never goes."""
         self.hold(slots)
@@ -143,10 +147,11 @@ class Objects:
         """Runs what the kernel put off; whether there was any."""
         some = bool(self.pending)
         while self.pending:
-            slots = self.pending.pop(0)
-            for index in sorted(slots.programs):
-                self.drop(slots.programs.pop(index))
-            self.drop(slots)
+            thing = self.pending.pop(0)
+            if isinstance(thing, Map):
+                for index in sorted(thing.programs):
+                    self.drop(thing.programs.pop(index))
+            self.drop(thing)
         return some
 
     def _free(self, thing: Thing) -> None:

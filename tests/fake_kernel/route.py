@@ -142,7 +142,7 @@ class FakeRoute:
         mine(old.owner, self._process.actor, f"the filter {old.name}")
         filters[filters.index(old)] = made
         if old.program is not None:
-            objects.drop(old.program)
+            objects.drop_later(old.program)
 
     def _delete_filter(self, device: Device, hook: TcHook, handle: int, info: dict[str, Any]) -> None:
         if device.clsact is None:
@@ -157,7 +157,7 @@ class FakeRoute:
         mine(found.owner, self._process.actor, f"the filter {found.name}")
         filters.remove(found)
         if found.program is not None:
-            self._process.kernel.objects.drop(found.program)
+            self._process.kernel.objects.drop_later(found.program)
 
 
 def _free_handle(same: list[BpfFilter]) -> int:

@@ -312,7 +312,7 @@ class World:
         for one in [one for one in filters if is_gate(one.program)]:
             filters.remove(one)
             if one.program is not None:
-                self.kernel.objects.drop(one.program)
+                self.kernel.objects.drop_later(one.program)
 
     def remove_pins(self) -> None:
         """Somebody removes what we pinned; a slot map that no process holds is emptied at once."""
