@@ -5,6 +5,7 @@ Mounts, the network namespace's cookie, the lock of an interface, and the kernel
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -34,6 +35,10 @@ class Host:
         """Held while an interface is changed; dies with its holder. patience: as given at the start, or this
         when it is less."""
         return lock.locked(f"{cookie}-{ifindex}.lock", patience=min(patience, self._patience))
+
+    def pause(self, seconds: float) -> None:
+        """Lets that time pass, for what the kernel is about to do by itself."""
+        time.sleep(seconds)
 
     def find_bpffs(self, root: Path) -> bpffs.Bpffs | None:
         return bpffs.find(root)

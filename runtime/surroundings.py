@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
+from typing import Final
 
-from .bpf import Object
+from .bpf import Bpf, Object
 from .bpf.kinds import LINK_TYPE_TCX
 from .bpffs import Bpffs, interface_of
 from .errors import CannotError
@@ -22,6 +23,8 @@ from .probe import has_tcx
 from .readback import Known, Reading, contents
 
 Core = tuple[int, int]
+_LOOKS: Final = 100  # at gates that are on no hook any more
+_PAUSE: Final = 0.02  # seconds between two of them
 
 
 class Surroundings:
@@ -33,6 +36,7 @@ class Surroundings:
         self.place = place
         self.cookie = cookie
         self._claimed_by: int | None = None
+        self._waited_for: set[int] = set()  # gates that did not go
 
     def pins(self, ifindex: int) -> Pins:
         """Those of one interface of this namespace."""
@@ -80,11 +84,17 @@ class Surroundings:
         return []
 
     def foreign(self, reading: Reading) -> frozenset[Core]:
-        """The cores of the reading that gates elsewhere than on its hooks read too."""
+        """The cores of the reading that gates elsewhere than on its hooks read too.
+
+        Waits, for two seconds at most and once a pass, for gates taken off a hook that are about to go.
+        """
         here = {runner.program for runners in reading.hooks.values() for runner in runners}
-        return frozenset(
-            core for core in reading.cores if any(self.gates.get(map_, set()) - here for map_ in core)
-        )
+        readers = {
+            core: set[int]().union(*(self.gates.get(map_, ()) for map_ in core)) - here
+            for core in reading.cores
+        }
+        staying = self._staying(set[int]().union(*readers.values()))
+        return frozenset(core for core, programs in readers.items() if programs & staying)
 
     def left_by(self, is_it: Callable[[Policy], bool]) -> Pins | None:
         """The directory of a device that is gone, in whose slots is a policy that `is_it` knows."""
@@ -130,14 +140,7 @@ class Surroundings:
 
     def _gates(self) -> Mapping[int, set[int]]:
         bpf = self.kernel.bpf
-        detached = set()
-        for number in bpf.ids(Object.LINK):
-            link = bpf.fd_by_id(Object.LINK, number)
-            if link is not None:
-                with link:
-                    info = bpf.link_info(link)
-                if info.type == LINK_TYPE_TCX and not info.ifindex:
-                    detached.add(info.prog_id)
+        detached = _on_links(bpf)[False]
         found: dict[int, set[int]] = {}
         for number in bpf.ids(Object.PROG):
             program = bpf.fd_by_id(Object.PROG, number) if number not in detached else None
@@ -147,6 +150,21 @@ class Surroundings:
                 for map_ in said.map_ids if said.name.startswith(GATE_PREFIX) else ():
                     found.setdefault(map_, set()).add(number)
         return found
+
+    def _staying(self, programs: set[int]) -> set[int]:
+        """Those that are on a tcx hook, or go on living: a filter that is deleted lets its program go after a
+        grace period, by work that the kernel puts off (net/sched/cls_bpf.c, cls_bpf_delete_prog_work), and so
+        does a link whose last pin is removed."""
+        bpf = self.kernel.bpf
+        attached = programs & _on_links(bpf)[True] if programs else set()
+        going = programs - attached
+        for _ in range(_LOOKS):
+            going = {number for number in going if _lives(bpf, number)}
+            if going <= self._waited_for:
+                break
+            self.kernel.host.pause(_PAUSE)
+        self._waited_for |= going
+        return attached | going
 
     @cached_property
     def _by_slots(self) -> Mapping[int, list[Pins]]:
@@ -165,3 +183,23 @@ class Surroundings:
             return []
         with slots:
             return [found for found in contents(self.kernel, slots, self.known) if isinstance(found, Policy)]
+
+
+def _lives(bpf: Bpf, program: int) -> bool:
+    found = bpf.fd_by_id(Object.PROG, program)
+    if found is not None:
+        found.close()
+    return found is not None
+
+
+def _on_links(bpf: Bpf) -> Mapping[bool, set[int]]:
+    """Programs on tcx links: True: of links on a device; False: of links that are on none any more."""
+    found: dict[bool, set[int]] = {True: set(), False: set()}
+    for number in bpf.ids(Object.LINK):
+        link = bpf.fd_by_id(Object.LINK, number)
+        if link is not None:
+            with link:
+                info = bpf.link_info(link)
+            if info.type == LINK_TYPE_TCX:
+                found[bool(info.ifindex)].add(info.prog_id)
+    return found

@@ -150,6 +150,9 @@ class FakeHost(Host):
             if locks.get(name) is self._process:
                 del locks[name]
 
+    def pause(self, seconds: float) -> None:  # noqa: ARG002
+        self._process.kernel.work()
+
     def find_bpffs(self, root: Path) -> Bpffs | None:
         return FakeBpffs(cast(Path, FakePath(self._process, place_of(str(root)))))
 

@@ -17,6 +17,7 @@ from polc.runtime.bpf import AttachFlag, Fd, Object
 from polc.runtime.drift import Drift
 from polc.runtime.gate import Gates
 from polc.runtime.hooks import Mechanism
+from polc.runtime.host import Host
 from polc.runtime.kernel import Kernel
 from polc.runtime.loader import load_pair
 from polc.runtime.policy import Policy
@@ -268,6 +269,73 @@ def test_a_gate_over_another_interfaces_maps_is_named_and_replaced_and_that_inte
     assert other.status() == theirs
     scene.detach()
     assert other.status() == theirs
+
+
+def take_off(scene: Scene, holder: ExitStack, pin: str) -> None:
+    """The egress gate by others, whose program `holder` has open, as if the kernel had not let go of it yet;
+    and a pin."""
+
+    def others(kernel: Kernel) -> None:
+        (gate,) = (one for one in read(kernel, scene.link(kernel)).gates if one.direction is Direction.EGRESS)
+        program = kernel.bpf.fd_by_id(Object.PROG, gate.runner.program)
+        assert program is not None
+        holder.enter_context(program)
+        without_gate(scene, kernel, Direction.EGRESS)
+        for path in (scene.root / "polc").rglob(pin):
+            path.unlink()
+
+    scene.run(others)
+
+
+def pauses(patch: pytest.MonkeyPatch, then: Callable[[], None] = lambda: None) -> list[float]:
+    """What polc waits from now on; `then` is done before."""
+    waited: list[float] = []
+
+    def pause(_: Host, seconds: float) -> None:
+        waited.append(seconds)
+        then()
+        time.sleep(seconds)
+
+    patch.setattr(Host, "pause", pause)
+    return waited
+
+
+def test_a_gate_that_was_taken_off_a_moment_ago_is_waited_for(
+    clsact: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no gate of another interface, and what is right stays: the other gate, the maps, the flows."""
+    before = clsact.attach(denying()).status
+    with ExitStack() as holder:
+        take_off(clsact, holder, "word")
+        waited = pauses(monkeypatch, holder.close)
+        report = mended(clsact, denying(), Drift.ONE_HOOK_MISSING, Drift.PIN_LOST)
+    assert waited
+    assert report.status.generation == before.generation
+    assert clsact.crossing() == (False, False)
+
+
+def test_a_gate_on_no_hook_that_stays_is_taken_for_another_interfaces_after_a_bounded_wait(
+    clsact: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clsact.attach(denying())
+    with ExitStack() as holder:
+        take_off(clsact, holder, "word")
+        waited = pauses(monkeypatch)
+        report = mended(clsact, denying(), Drift.FOREIGN_MAP)
+        assert 1 <= sum(waited) / 2 <= 2.5, "by the look of a dry run, and by that of the attach"
+    assert report.status.state is State.ENFORCING
+    assert clsact.crossing() == (False, False)
+
+
+def test_detach_disarms_first_also_when_a_gate_was_taken_off_a_moment_ago(
+    clsact: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or one direction would go on alone until its own gate is removed."""
+    clsact.attach(denying())
+    with ExitStack() as holder:
+        take_off(clsact, holder, "slots")
+        assert pauses(monkeypatch, holder.close) == []
+        assert clsact.detach().removed[0] == "commit word: 0, nothing is enforced any more"
 
 
 # --- devices that go, come and move -----------------------------------------------------------------------
