@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 import yaml
 from lark import Lark, Transformer
 
-from .events import Broken, DocumentEvents, EventLexer, Mark, Pair, Place, Places, Scope, Texts
+from .events import Broken, DocumentEvents, EventLexer, Mark, Pair, Place, Places, Scope, Texts, too_deep
 from .nodes import Document, Fault, FaultKind, Mapping, Node, Scalar, Sequence
 
 MAX_BROKEN: Final = 100
@@ -230,6 +230,8 @@ class _Stretch:
                 FaultKind.SYNTAX, "this is not YAML: the quote opened here is never closed", line, column, 1
             )
         place = self._inside(place)
+        if "nesting depth" in problem:  # PyYAML's libyaml since 6.0.4, at 1,000: it reads ahead of its events
+            return too_deep(place)
         message = f"this is not YAML: {problem}"
         if context and context_mark is not None and context_mark.index != getattr(mark, "index", -1):
             _, line, column = self._places(context_mark)

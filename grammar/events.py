@@ -214,7 +214,7 @@ class EventLexer(Lexer):
                 texts = []
             if kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 if len(around) == MAX_DEPTH:
-                    raise Broken(_too_deep(place(event.start_mark)))
+                    raise Broken(too_deep(place(event.start_mark)))
                 around.append((in_mapping, at_key))
                 in_mapping = at_key = kind is yaml.MappingStartEvent
                 yield _opening(event, "MAP" if in_mapping else "SEQ", place, scope)
@@ -254,7 +254,8 @@ def _too_many(place: Place, count: int) -> Fault:
     return Fault(FaultKind.SIZE, message, place[1], place[2], hint="split it into several documents")
 
 
-def _too_deep(place: Place) -> Fault:
+def too_deep(place: Place) -> Fault:
+    """The fault of a document whose values are nested too deep."""
     message = f"values are nested more than {MAX_DEPTH} deep"
     return Fault(FaultKind.DEPTH, message, place[1], place[2])
 

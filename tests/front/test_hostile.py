@@ -6,10 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 from polc.cli.diagnostics import render
 from polc.compiler.parse import parse
 from polc.compiler.reading import read_sources
 from polc.compiler.source import Diagnostics, Source
+from polc.grammar.documents import read_documents
+from polc.grammar.nodes import FaultKind
 from polc.tests.calls import calls
 from polc.tests.front.reading import policy, read, rule
 
@@ -101,6 +104,23 @@ def test_deep_nesting_is_refused_and_the_next_document_read(text: str) -> None:
     resources, found = read(text + "\n---\n" + policy("{}"))
     assert [item.code for item in found] == ["POLC-E0103"]
     assert len(resources) == 1
+
+
+def test_nesting_that_libyaml_itself_refuses_is_called_the_same() -> None:
+    """Versions differ in whether they do."""
+
+    class Refusing:
+        def __init__(self, text: str) -> None:
+            self.text = text
+
+        def get_event(self) -> None:
+            mark = yaml.Mark("", 3, 0, 3, None, 0)
+            context, problem = "while increasing flow level", "exceeded maximum nesting depth"
+            raise yaml.scanner.ScannerError(context, mark, problem, mark)
+
+    (document,) = read_documents("[[[[", Refusing)
+    (fault,) = document.faults
+    assert (fault.kind, fault.line, fault.column) == (FaultKind.DEPTH, 1, 4)
 
 
 def test_a_nul_byte_is_named_and_the_rest_still_checked() -> None:
