@@ -35,7 +35,7 @@ from polc.runtime.assembler import (
 from polc.runtime.bpf import Bpf, Fd, MapFlag, MapShape, MapType, ProgramCode
 from polc.runtime.bpf.memory import PAGE, Memory
 
-CAPACITY: Final = 1 << 19
+CAPACITY: Final = 1 << 20
 _RECORD: Final = struct.Struct("<QQIII4x")  # start ns, end ns, generation, direction, cb[0]
 _SHIFT: Final = 5
 _HEADER: Final = PAGE

@@ -37,6 +37,7 @@ _PAUSE = 0.004  # seconds between two swaps, so that each generation sees traffi
 _ROUNDS = 5  # a single one finds it nearly always; a machine busy with other things may need more
 _DAWDLE = 8192  # reads of the clock, about 0.3 ms, by the test-only gate on one packet in 16
 _PORT = 9  # discard
+_BURST, _PERIOD = 8, 0.0002  # packets, and seconds, of a burst: no machine may fill the board
 _BLAST = f"""
 import os, socket, sys, time
 os.nice(-20)  # packets must be under way all the time, whatever else the machine does
@@ -44,12 +45,13 @@ out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 out.bind((sys.argv[1], {_PORT}))
 out.connect((sys.argv[2], {_PORT}))
 while True:
-    for _ in range(16):
+    began = time.monotonic()
+    for _ in range({_BURST}):
         try:
             out.send(b"packet")
         except OSError:  # a packet dropped on its way out
             pass
-    time.sleep(0.0001)
+    time.sleep(max(began + {_PERIOD} - time.monotonic(), 0))
 """
 
 
@@ -127,6 +129,7 @@ class Found:
 
 
 def evaluated(board: Board) -> Found:
+    assert not board.full, "the last generations left no records"
     records = list(board.records())
     by_hook = [{one.generation for one in records if one.direction == direction} for direction in Direction]
     return Found(len(records), len(by_hook[0] & by_hook[1]), violations(records))
